@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import itertools
 import os
+import re
 import stat
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ from vnnbench.instances.limits import MAX_LIBRARY_FILE_BYTES, JsonLimit
 TEMPORARY_SUFFIX = ".tmp"
 """The suffix of a file that is being written; a killed process may leave one behind."""
 
+_TEMPORARY = re.compile(rf"\.(.+)\.[0-9]+{re.escape(TEMPORARY_SUFFIX)}", re.DOTALL)
 _NAMES_AT_ONCE = 10_000
 
 
@@ -63,6 +65,27 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise LibraryError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def is_temporary(name: str, of: str) -> bool:
+    """Return whether `writing` gives this name to the temporary file of a file called `of`."""
+    found = _TEMPORARY.fullmatch(name)
+    return found is not None and found[1] == of
+
+
+def remove_temporary(folder: Path, inside: Iterable[str] = ()) -> None:
+    """Remove the temporary files that killed processes left in a folder and in folders `inside` it.
+
+    Links are neither removed nor followed. No other process may be writing there. Raises LibraryError.
+    """
+    below = (folder / name for name in inside)
+    try:
+        for place in (folder, *(path for path in below if path.is_dir() and not path.is_symlink())):
+            for path in place.iterdir():
+                if _TEMPORARY.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                    path.unlink(missing_ok=True)
+    except OSError as error:
+        raise LibraryError(f"{error.filename}: cannot be removed ({error.strerror or error})") from error
 
 
 def remove_folder(folder: Path) -> bool:

@@ -31,6 +31,8 @@ ASIDE = ".mending"
 """The folder in which files are regenerated (`generation.repair`)."""
 
 _NETWORKS, _PROPERTIES, _MODELS, _PICTURES = "networks/", "properties/", "models/", "pictures/"
+FOLDERS = tuple(path.rstrip("/") for path in (_NETWORKS, _PROPERTIES, _MODELS, _PICTURES))
+"""The folders of a library's files."""
 _PROPERTY_SUFFIX = ".json"
 
 

@@ -96,17 +96,18 @@ class Relay:
 
         A final solution with other columns than the last incumbent is passed on even if its objective is not better:
         vendors polish the last solution. A solve that was asked to stop is `interrupted`, whatever the vendor says.
+        After an error, the final bound does not count: it need not be a claim (HiGHS then leaves it at 0).
 
         Raises what the listener raised.
         """
         objective, columns = answer.objective, answer.columns
         if columns is None or not self._finite(objective):
             objective, columns = (self._last.objective, self._last.columns) if self._last else (None, None)
-        dual_bound = answer.dual_bound if self._finite(answer.dual_bound) else None
-        if dual_bound is not None:
+        dual_bound = answer.dual_bound
+        if dual_bound is not None and self._finite(dual_bound) and answer.termination is not Termination.ERROR:
             self.dual_bound(dual_bound)
-        elif math.isfinite(self._dual_bound):
-            dual_bound = self._dual_bound
+        else:
+            dual_bound = self._dual_bound if math.isfinite(self._dual_bound) else None
         with self._lock, self.guard():
             if self._last is not None and self._last.columns == columns:
                 objective = self._last.objective  # vendors sum it up once more, in another order

@@ -23,6 +23,8 @@ from vnnbench.leaderboard.tables.render import PLAIN_WIDTH
 from vnnbench.leaderboard.text import format_number
 
 SHADES = " ░▒▓█"
+_ANY_WIDTH = 100_000
+"""More columns than the widest table has."""
 
 
 def print_json(document: object) -> None:
@@ -33,7 +35,8 @@ def print_json(document: object) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], folded: str | None = None) -> None:
     """Print a table with numbers and percentages aligned to the right and None as a dash.
 
-    folded: the only column that is broken into several lines where the table is too wide; None: any is.
+    folded: the only column that is broken into several lines where the table is too wide for a terminal; elsewhere the
+    table is as wide as it needs, so that other programs find whole names. None: any column is broken, everywhere.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     cells = [list(row) for row in rows]
@@ -43,7 +46,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], folded
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=keeps)
     for row in cells:
         table.add_row(*(Text(_rounded(value)) for value in row))
-    _print(table)
+    _print(table, PLAIN_WIDTH if folded is None else _ANY_WIDTH)
 
 
 def _is_number(value: object) -> bool:
@@ -65,13 +68,14 @@ def print_text(text: str) -> None:
     _print(Text(plain(text)))
 
 
-def _print(what: RenderableType) -> None:
-    """Print on stdout: as wide as the terminal and in colour if stdout is one, else in 80 columns without colour."""
+def _print(what: RenderableType, plain_width: int = PLAIN_WIDTH) -> None:
+    """Print on stdout: as wide as the terminal and in colour if stdout is one, else in at most `plain_width` columns
+    without colour."""
     if sys.stdout.isatty():
         Console().print(what)
         return
     text = io.StringIO()
-    Console(file=text, width=PLAIN_WIDTH, force_terminal=False, no_color=True).print(what)
+    Console(file=text, width=plain_width, force_terminal=False, no_color=True).print(what)
     sys.stdout.writelines(line.rstrip() + "\n" for line in text.getvalue().splitlines())
 
 

@@ -29,14 +29,16 @@ MAX_REASON = 160
 
 def report_runs(results: Path, planned: Sequence[str], library: Path | None = None, *, again: bool = False) -> int:
     """Print on stderr how the planned runs ended: one line of counts, then why runs failed or are wrong, and which had
-    their input files changed. Runs of the attack count too, as they do among the leaderboard's disturbed runs.
+    their input files changed. Runs of the attack count too, as they do among the leaderboard's disturbed runs. If the
+    results have other runs, the line says how many there are in all.
 
     planned: the names of the runs. library: what they ran on, to print the command that repeats disturbed runs; None:
     print no such command. again: disturbed runs have just been repeated. Returns 1 when runs failed or are wrong,
     else 0.
     """
-    runs = read_runs(results / LEDGER_NAME)
-    runs = runs[runs.run.str.partition("-")[0].isin(planned)]  # the attempt that counts may have a suffix -2, -3, ...
+    stored = read_runs(results / LEDGER_NAME)
+    # the attempt that counts may have a suffix -2, -3, ...
+    runs = stored[stored.run.str.partition("-")[0].isin(planned)]
     failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)
     wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
     verdicts = ", ".join(f"{number} {verdict}" for verdict, number in runs.verdict.value_counts().items())
@@ -44,7 +46,8 @@ def report_runs(results: Path, planned: Sequence[str], library: Path | None = No
     late = ((runs.verdict != Verdict.UNKNOWN) & is_late(runs) & ~has_early_success(runs)).sum()
     counts = f"{failed.sum()} failed, {wrong.sum()} wrong" + (f", {disturbed} disturbed" if disturbed else "")
     counts += f", {late} answered after the time limit" if late else ""
-    sys.stderr.write(f"{results}: {count(len(runs), 'run')}: {verdicts}; {counts}\n")
+    in_all = f" ({len(stored)} in all)" if len(stored) > len(runs) else ""
+    sys.stderr.write(f"{results}: {count(len(runs), 'run')}{in_all}: {verdicts}; {counts}\n")
     for line in _failures(runs, runs[failed]):
         sys.stderr.write(f"  failed: {line}\n")
     changed = runs.message.str.contains(CHANGED, regex=False, na=False)

@@ -106,8 +106,8 @@ def _file(folder: Path, root: str, text: str, where: str) -> Path:
 
 
 def _limit(text: str, where: str) -> float:
-    try:
-        seconds = float(text)
+    try:  # `float` takes 1_0 and digits of any script
+        seconds = float(text) if text.isascii() and "_" not in text else 0.0
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= MAX_SECONDS:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from vnnbench.instances.errors import LibraryError
-from vnnbench.instances.files import TEMPORARY_SUFFIX, holds, read_bytes, remove_folder, write_atomic
+from vnnbench.instances.files import holds, read_bytes, remove_folder, remove_temporary, write_atomic
 from vnnbench.instances.generation.checkpoint import is_begun
 from vnnbench.instances.layout import (
     ASIDE,
     CATALOG,
+    FOLDERS,
     INSTANCES,
     MANIFEST,
     NEXT_TABLES,
@@ -51,6 +52,7 @@ def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | N
         remove_folder(folder / ASIDE)  # an earlier repair may have been killed after its last file
         return 0
     with only_one(folder):
+        remove_temporary(folder, FOLDERS)
         _, _, _, hashes = read_manifest(folder)  # of another's import that has ended meanwhile
         lost = _lost(folder, hashes)
         n_lost = len(lost)
@@ -67,8 +69,6 @@ def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | N
         _make_aside(
             folder, {path: hashes[path] for path in lost}, lambda: make(makers, folder / ASIDE, networks_from, key)
         )
-        for part in folder.rglob(f".*{TEMPORARY_SUFFIX}"):  # left by a write that was killed
-            part.unlink(missing_ok=True)
         for path in sorted(lost):
             write_atomic(folder / path, read_bytes(folder / ASIDE / path))
         remove_folder(folder / ASIDE)

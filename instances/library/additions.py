@@ -23,9 +23,18 @@ from typing import Any
 import orjson
 
 from vnnbench.instances.errors import LibraryError, NameInUseError
-from vnnbench.instances.files import holds, parse_json, read_bytes, sha256, write_atomic
+from vnnbench.instances.files import (
+    holds,
+    is_temporary,
+    parse_json,
+    read_bytes,
+    remove_temporary,
+    sha256,
+    write_atomic,
+)
 from vnnbench.instances.layout import (
     CATALOG,
+    FOLDERS,
     INSTANCES,
     MANIFEST,
     NEXT_MANIFEST,
@@ -235,12 +244,14 @@ def expected_files(folder: Path) -> set[str]:
 
 
 def _opened(folder: Path) -> Library | None:
-    if (folder / MANIFEST).is_file():
-        return Library.open(folder)
-    others = [path.name for path in folder.iterdir() if path.name != NEXT_MANIFEST]
-    if others and not (folder / NEXT_MANIFEST).is_file():
-        raise LibraryError(f"{folder}: is neither empty nor a library (it holds {others[0]}); name a new folder")
-    return None
+    """Return the library in `folder`, or None if that is new or empty, after removing what a killed addition left."""
+    library = Library.open(folder) if (folder / MANIFEST).is_file() else None
+    if library is None and not (folder / NEXT_MANIFEST).is_file():
+        others = [path.name for path in folder.iterdir() if not is_temporary(path.name, NEXT_MANIFEST)]
+        if others:
+            raise LibraryError(f"{folder}: is neither empty nor a library (it holds {others[0]}); name a new folder")
+    remove_temporary(folder, FOLDERS)
+    return library
 
 
 def _finish_earlier(library: Library) -> None:

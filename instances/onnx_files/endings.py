@@ -157,14 +157,21 @@ def _walk(graph: GraphProto, output: str) -> _Walk:
             walk.ends.append(producers[node.input[1]])
             walk.scores, walk.zeros = at, zeros
             break
+        if node.op_type == "ArgMax" and walk.ends:
+            break  # the ends behind it read the number of a class, not scores
         if _is_end(node) and node.input[0] in producers:
             walk.ends.append(node)
             walk.scores, is_whole = node.input[0], False
-        elif not _of_standard(node, *_SAME_SHAPE, *([] if walk.ends else _OTHER_SHAPE)):
+        elif not _of_standard(node, *_SAME_SHAPE, *([] if walk.ends else _OTHER_SHAPE)) or _may_train(node):
             break
         is_whole |= node.op_type == "Cast" and not _casts_to_float(node)
         at = node.input[0]
     return walk
+
+
+def _may_train(node: NodeProto) -> bool:
+    """Return whether a node is a Dropout with the input training_mode, which may have it drop values at random."""
+    return node.op_type == "Dropout" and len(node.input) > 2
 
 
 def _casts_to_float(node: NodeProto) -> bool:

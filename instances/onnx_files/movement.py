@@ -39,8 +39,10 @@ def move_of(node: Node, operands: Sequence[Operand | None], shape: Shape) -> Mov
     """Return what a node with one moved operand, its first, of this shape does; None where it does not only move.
     Raises `NetworkError`."""
     match node.operator:
-        case "Identity" | "Dropout":  # outside of training nothing is dropped
+        case "Identity" | "Dropout":
             node.take(ratio=float, seed=int)
+            if any(integers(node, operands, 2, "training_mode") or []):  # else nothing is dropped
+                raise node.fail("drops values at random (training_mode); export the network for inference")
             return lambda array: array
         case "Flatten":
             axis = node.take(axis=int).get("axis", 1)

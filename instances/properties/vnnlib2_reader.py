@@ -166,7 +166,7 @@ def _line_at(text: str, place: int) -> int:
 
 def _line_of(plain: str, word: str, which: int) -> int:
     """Return the line of a declaration of a network, an input or an output: of the first (0), the second (1) .."""
-    places = [found.start() for found in re.finditer(rf"\(declare-{word}\b", plain)]
+    places = [found.start() for found in re.finditer(rf"\(declare-{word}", plain)]  # a name may follow without a blank
     return _line_at(plain, places[min(which, len(places) - 1)])
 
 
@@ -258,20 +258,23 @@ class _Sum:
             raise PropertyError(f"line {_line(term)}: {str(term)[:40]!r} is not supported")
 
     def _add_product(self, term: vnnlib.Multiply, factor: Fraction) -> None:
-        variables: list[vnnlib.ArithExpr] = []
+        line = _line(term)
+        functions: list[_Sum] = []
         for part in term.args:
             value = _Sum(self.tensors)
             value.add(part, Fraction(1))
             if value.terms:
-                variables.append(part)
+                functions.append(value)
             else:
-                factor = checked(factor * value.constant, _line(term))
-        if len(variables) > 1:
-            raise PropertyError(f"line {_line(term)}: multiplies variables; only products with numbers are supported")
-        if variables:
-            self.add(variables[0], factor)
-        else:
-            self.constant += factor
+                factor = checked(factor * value.constant, line)
+        if len(functions) > 1:
+            raise PropertyError(f"line {line}: multiplies variables; only products with numbers are supported")
+        for function in functions:
+            for variable, coefficient in function.terms.items():
+                product = checked(factor * coefficient, line)
+                self.terms[variable] = self.terms.get(variable, Fraction(0)) + product
+            factor = checked(factor * function.constant, line)
+        self.constant += factor
 
 
 def _number(literal: vnnlib.Literal) -> Fraction:

@@ -58,6 +58,17 @@ def test_a_solver_that_fails_at_the_end_keeps_what_it_reported():
     assert result.termination is Termination.ERROR
 
 
+@pytest.mark.parametrize("claimed", [[], [-2.0]])
+def test_the_final_bound_of_an_error_is_not_a_claim(claimed):
+    heard = Recorder()
+    relay = Relay(heard)
+    for bound in claimed:
+        relay.dual_bound(bound)
+    result = relay.result(Answer(Termination.ERROR, "kSolveError", dual_bound=0.0, message="broke"))
+    assert heard.dual_bounds == claimed
+    assert result.dual_bound == (claimed[-1] if claimed else None)
+
+
 def test_stop_makes_any_status_interrupted():
     relay = Relay(Recorder(stop_when=lambda r: True))
     assert relay.stop() and relay.stop()

@@ -71,7 +71,7 @@ def test_permutations_are_run_beside_the_file_and_the_leaderboard_says_so(
     assert run_command([*command, "--permute", "2"]) == 0
     assert "3 runs:" in capsys.readouterr().err
     assert run_command(command) == 0  # the first plan had permutation 0, the file as it is
-    assert ": 1 run:" in capsys.readouterr().err
+    assert ": 1 run (3 in all): " in capsys.readouterr().err
     assert len(list((results / "logs").iterdir())) == 3
     assert run_command(["leaderboard", str(results)]) == 0
     assert "3 of 3 instance-seed-permutation triples" in " ".join(capsys.readouterr().out.split())

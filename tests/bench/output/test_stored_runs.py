@@ -115,7 +115,19 @@ def test_results_without_a_run_list_every_run_in_short(tiny_results, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["run", "solver", "seed", "verdict", "s", "fault", "instance"]
     assert [line.split()[0] for line in lines if "highs" in line] == [record["run"] for record in records]
-    assert max(map(len, lines)) <= 80
+
+
+def test_names_in_the_list_of_runs_are_whole_except_in_a_narrow_terminal(tiny_results, monkeypatch, capsys):
+    instances = sorted(runs_frame(tiny_results / LEDGER_NAME)["instance"])
+    assert run_command(["show", str(tiny_results)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) > 80
+    assert [line.split()[-1] for line in lines[2:]] == instances
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")  # without colour
+    assert run_command(["show", str(tiny_results)]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_list_prints_every_instance(tiny_library, capsys):

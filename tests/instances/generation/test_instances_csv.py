@@ -101,6 +101,8 @@ def test_links_within_the_folder_are_followed_and_are_the_same_file(tmp_path):
         ("a.onnx,b.vnnlib,0\n", "the time limit is '0'"),
         ("a.onnx,b.vnnlib,nan\n", "the time limit is 'nan'"),
         ("a.onnx,b.vnnlib,1e30\n", "the time limit is '1e30'"),
+        ("a.onnx,b.vnnlib,1_0\n", "the time limit is '1_0'"),
+        ("a.onnx,b.vnnlib,\uff11\uff10\n", "the time limit is '\uff11\uff10'"),
         ("a\0.onnx,b.vnnlib,1\n", "null"),
         ('"a.onnx,b.vnnlib,1\n', "line 1: is not NETWORK.onnx,PROPERTY.vnnlib,SECONDS"),
         ("a" * 200_000, "is not a CSV file (field larger than field limit"),

@@ -161,6 +161,12 @@ def test_files_made_before_a_stop_are_put_back_without_making_them_again(folder,
     assert contents(folder) == contents(whole)
 
 
+def test_what_a_killed_write_of_the_list_left_is_removed(folder, whole):
+    (folder / INSTANCES).rename(folder / f".{INSTANCES}.1.tmp")
+    generate(SUITE, folder)
+    assert contents(folder) == contents(whole)
+
+
 def test_remains_of_another_repair_are_removed(folder, whole):
     generate(SUITE, folder / ".mending", select=["*-s0-l1--tight"])
     (folder / MODEL).unlink()

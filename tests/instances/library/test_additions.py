@@ -148,6 +148,60 @@ def test_a_first_addition_stopped_anywhere_is_done_again(tmp_path, monkeypatch, 
     assert list(check_files(Library.open(tmp_path / "library"))) == []
 
 
+def kill_in(monkeypatch, n_writes):
+    """Leave the temporary file of the write after so many, as kill -9 does, and raise KeyboardInterrupt."""
+    stop_after(monkeypatch, n_writes)
+    stopping = additions.write_atomic
+
+    def killed(path, data):
+        try:
+            stopping(path, data)
+        except KeyboardInterrupt:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_name(f".{path.name}.4711.tmp").write_bytes(data[:5])
+            raise
+
+    monkeypatch.setattr(additions, "write_atomic", killed)
+
+
+@pytest.mark.parametrize("n_writes", range(11))
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_a_killed_addition_was_writing_is_removed_by_the_next(tmp_path, monkeypatch, is_first, n_writes):
+    if not is_first:
+        add_instance(tmp_path, addition("a"))
+    kill_in(monkeypatch, n_writes)
+    with pytest.raises(KeyboardInterrupt):
+        add_instance(tmp_path, addition("b"))
+    assert [path for path in contents(tmp_path) if path.endswith(".4711.tmp")]
+    monkeypatch.undo()
+    add_instance(tmp_path, addition("b"))
+    assert not [path for path in contents(tmp_path) if path.endswith(".tmp")]
+    assert list(check_files(Library.open(tmp_path))) == []
+
+
+def test_only_temporary_files_of_the_library_are_removed(folder, tmp_path):
+    (tmp_path / "outside").mkdir()
+    for name in ("outside/.a.1.tmp", "library/.a.tmp", "library/a.1.tmp", "library/.a.x1.tmp"):
+        (tmp_path / name).touch()
+    (folder / "mine").mkdir()
+    (folder / "mine" / ".a.1.tmp").touch()
+    (folder / ".linked.1.tmp").symlink_to(tmp_path / "outside" / ".a.1.tmp")
+    (folder / "pictures").symlink_to(tmp_path / "outside")
+    before = {path: path.lstat().st_ino for path in tmp_path.rglob("*")}
+    (folder / "models" / ".a.1.tmp").touch()
+    assert not add_instance(folder, addition("a"))
+    assert {path: path.lstat().st_ino for path in tmp_path.rglob("*")} == before
+
+
+def test_a_folder_with_anything_beside_the_first_temporary_file_is_refused(tmp_path):
+    (tmp_path / f".{NEXT_MANIFEST}.4711.tmp").touch()
+    (tmp_path / ".notes.txt.1.tmp").touch()
+    before = contents(tmp_path)
+    with pytest.raises(LibraryError, match=r"is neither empty nor a library \(it holds \.notes\.txt\.1\.tmp\)"):
+        add_instance(tmp_path, addition("a"))
+    assert contents(tmp_path) == before
+
+
 def test_a_library_without_a_list_of_problems_gets_one_when_it_grows(folder):
     manifest = orjson.loads((folder / MANIFEST).read_bytes())
     del manifest["files"][INSTANCES]

@@ -21,6 +21,7 @@ W = np.array([[1.0, -2.0, 0.5], [0.25, 1.5, -1.0]], np.float32)
 X = np.array([0.75, -0.5], np.float32)
 SCORES = [Fraction(5, 8), Fraction(-9, 4), Fraction(7, 8)]
 """X W by hand: 0.75 - 0.125, -1.5 - 0.75, 0.375 + 0.5."""
+HALF, TRUE = np.array(0.5, np.float32), np.array(True)
 MATMUL = node("MatMul", "x W", "z")
 
 
@@ -155,6 +156,25 @@ def test_random_classifiers_keep_their_order() -> None:
         (
             model([MATMUL, node("Reshape", "z i", "r"), node("Softmax", "r", "y", axis=2)], i=np.array([1, 3, 1])),
             r"works along axis 2 of \[1, 3, 1\] and so compares some outputs only; export the network without it",
+        ),
+        (
+            model([MATMUL, node("Softmax", "z", "s"), node("Dropout", "s half mode", "y")], half=HALF, mode=TRUE),
+            r"'my_s' \(Softmax\) is not piecewise",
+        ),
+        (
+            model([MATMUL, node("Dropout", "z half mode", "d"), node("Softmax", "d", "y")], half=HALF, mode=TRUE),
+            r"'my_d' \(Dropout\) drops values at random \(training_mode\); export the network for inference",
+        ),
+        (
+            model(
+                [
+                    MATMUL,
+                    node("ArgMax", "z", "a", axis=1),
+                    node("Cast", "a", "c", to=1),
+                    node("Softmax", "c", "y", axis=1),
+                ]
+            ),
+            r"'my_a' \(ArgMax\) is not piecewise",
         ),
         (model([MATMUL, node("ArgMax", "z", "y")]), r"\(ArgMax\) works along axis 0 of \[1, 3\]"),
         (model([MATMUL, node("Softmax", "z", "y", axis=5)]), "has axis 5, but its values have 2 dimensions"),

@@ -128,6 +128,9 @@ CASES = {
                {"s": whole(2, 3), "c": drawn(2, 3)}),
     "Tile": ([node("Tile", "x r", "y")], (1, 3), {"r": whole(1, 2)}),
     "Dropout with a mask": ([many("Dropout", "x", "d mask"), node("Relu", "d", "y")], (1, 4), {}),
+    "Dropout outside of training": (
+        [node("Dropout", "x r t", "d"), node("Relu", "d", "y")], (1, 4), {"r": np.float32(0.5), "t": np.array(False)},
+    ),
     "a residual block": (
         [
             node("Conv", "x W b", "c1", pads=[1, 1, 1, 1]), node("Relu", "c1", "r1"),
@@ -245,10 +248,12 @@ def test_a_leaky_relu_of_a_long_sum_writes_it_once():
         ([node("Transpose", "x", "y", perm=[0, 0])], r"has perm = \[0, 0\]"),
         ([node("Expand", "x big", "y")], "gives .* values, more than"),
         ([many("Dropout", "x", "d mask"), node("Add", "d mask", "y")], "takes 'mask', which no node before it gives"),
+        ([node("Dropout", "x r t", "y")], r"drops values at random \(training_mode\)"),
     ],
 )
 def test_what_cannot_be_read_is_named(nodes, message):
     arrays = {"a": drawn(1), "b": whole(2), "i": np.array([[7, 1]]), "big": whole(1 << 20, 3)}
+    arrays |= {"r": np.float32(0.5), "t": np.array(True)}
     with pytest.raises(NetworkError, match=message) as caught:
         parse_onnx(model(nodes, (1, 3), **arrays), "some.onnx")
     assert "\n" not in str(caught.value)

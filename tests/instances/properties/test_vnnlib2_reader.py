@@ -72,6 +72,27 @@ def test_terms_are_exact(text, terms, constant):
     assert atom(text) == ({k: F(c) for k, c in terms.items()}, F(constant))
 
 
+def test_nested_products_take_time_in_proportion_to_their_depth(monkeypatch):
+    n_added = [0]
+    add = reader._Sum.add
+
+    def counting(self, term, factor):
+        n_added[0] += 1
+        assert n_added[0] < 1000
+        add(self, term, factor)
+
+    monkeypatch.setattr(reader._Sum, "add", counting)
+    nested = "(* -2.0 " * 50 + "(+ Y[0,0] 1.0)" + ")" * 50
+    assert atom(f"(>= {nested} 0.5)") == ({0: F(2**50)}, F(2**50) - F(1, 2))
+
+
+def test_products_of_products_are_within_what_files_hold():
+    large = f"1{'0' * 90}.0"
+    with pytest.raises(PropertyError, match="line 9: a number exceeds 1e"):
+        atom(f"(>= (* {large} (* {large} Y[0,0])) 0.0)")
+    assert atom("(>= (* 2.0 (+ (* 3.0 (- Y[0,0] 1.0)) Y[0,1]) (+ 0.5 (* 0.5 1.0))) 0.0)") == ({0: 6, 1: 2}, -6)
+
+
 def test_numbers_are_the_rationals_of_their_digits():
     digits = "0.1000000000000000000000000000000000001"
     assert atom(f"(>= Y[0,0] {digits})") == ({0: 1}, -F(digits))
@@ -89,6 +110,13 @@ def test_elements_are_numbered_in_the_order_of_dimensions():
     query = read(text + box + "(assert (>= Y 0.5))")
     assert [query.prop.input_set.bounds(k)[1] for k in range(6)] == [F(f"{i}.{j}5") for i, j in places]
     assert (query.n_outputs, query.prop.goal.atoms) == (1, (Atom(((0, F(1)),), F(-1, 2)),))
+
+
+def test_a_name_may_follow_its_declaration_without_a_blank():
+    glued = HEAD.replace("-input X", "-inputX").replace("-output Y", "-outputY").replace("-network f", "-networkf")
+    assert property_json(read(glued + BOX + GOAL).prop) == property_json(read(HEAD + BOX + GOAL).prop)
+    with pytest.raises(PropertyError, match="line 5: the type 'int8' is not supported"):
+        read(glued.replace("real [1,3]", "int8 [1,3]") + BOX)
 
 
 def test_the_version_is_decided_by_the_text():
