@@ -134,7 +134,7 @@ def run(
     from vnnbench.instances.library.library import Library
     from vnnbench.output.forecasts import print_run_forecast
     from vnnbench.output.progress import ProgressBar
-    from vnnbench.output.run_outcomes import report_again, report_runs
+    from vnnbench.output.run_outcomes import report_again, report_other_limits, report_runs
     from vnnbench.runs.forecast import forecast_runs
     from vnnbench.runs.plan import shard as take_shard
     from vnnbench.runs.retry import plan_again, require_known
@@ -149,6 +149,8 @@ def run(
         asked, orders = [parse_setting(text) for text in settings], range(permute + 1)
         plan = plan_runs(rows, asked, seeds, limits, orders, own_limits=time_limit is None)
         require_known(plan, results, reasons)
+        if time_limit is None:
+            report_other_limits(results, library, rows)
     else:
         again = plan_again(results, opened, rows, reasons)
         report_again(results, again)

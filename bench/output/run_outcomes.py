@@ -11,12 +11,13 @@ from pathlib import Path
 from pandas import DataFrame
 
 from vnnbench.common.text import plain
+from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.leaderboard.ranking.outcomes import labelled_settings
-from vnnbench.leaderboard.records.reader import CHANGED, read_runs
+from vnnbench.leaderboard.records.reader import CHANGED, read_rows, read_runs
 from vnnbench.leaderboard.records.settings import Setting
 from vnnbench.leaderboard.records.steps import has_early_success, is_late
 from vnnbench.leaderboard.text import count
-from vnnbench.leaderboard.words import EndedBy, Fault, Verdict
+from vnnbench.leaderboard.words import EndedBy, Fault, LedgerError, Verdict
 from vnnbench.ledger.run_identity import Retry
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.runs.retry import Again
@@ -61,6 +62,34 @@ def report_runs(results: Path, planned: Sequence[str], library: Path | None = No
         command = repeat_command(library, results)
         sys.stderr.write(f"{were} by other work on {'its' if number == 1 else 'their'} cores; {advice}: {command}\n")
     return 1 if failed.any() or wrong.any() else 0
+
+
+def report_other_limits(results: Path, library: Path, rows: Sequence[CatalogRow]) -> None:
+    """Print on stderr how many of these instances of a library have another time limit of their own in the ledger, if
+    any. The ledger keeps the limits of the library that an instance first came from."""
+    path = results / LEDGER_NAME
+    if not path.is_file():
+        return
+    try:
+        stored = list(read_rows(path, "SELECT instance_sha256, time_limit_seconds FROM instances"))
+    except LedgerError:
+        return  # the run itself refuses the ledger, or begins one that a killed run left empty
+    known = {row["instance_sha256"]: row["time_limit_seconds"] for row in stored}
+    others = [row for row in rows if known.get(row.instance_sha256, row.time_limit_seconds) != row.time_limit_seconds]
+    if others:
+        first = others[0]
+        here, there = _limit(first.time_limit_seconds), _limit(known[first.instance_sha256])
+        have = "has" if len(others) == 1 else "have"
+        line = (
+            f"{results}: {count(len(others), 'instance')} of {library} {have} another time limit there, such as "
+            f"{first.instance}: {here} in the library, {there} there. A ranking has a setting for each of the "
+            "library's limits, not one of own limits; to avoid that, use a new results folder or --time-limit"
+        )
+        sys.stderr.write(f"{plain(line)}\n")
+
+
+def _limit(seconds: float | None) -> str:
+    return "none" if seconds is None else f"{seconds:g} s"
 
 
 def _failures(runs: DataFrame, failed: DataFrame) -> Iterator[str]:

@@ -70,8 +70,9 @@ def measuring_machine(runs: pd.DataFrame) -> str:
 
 def measure_difficulty(runs: pd.DataFrame) -> pd.DataFrame:
     """Return `difficulty`, `seconds` and `band`, one row per measured instance, indexed and sorted by its sha256."""
-    outcomes = judge_outcomes(runs).outcomes.assign(
-        instance_sha256=runs["instance_sha256"], measures=runs["machine"] == measuring_machine(runs)
+    judged = judge_outcomes(runs)
+    outcomes = judged.outcomes.assign(
+        instance_sha256=judged.runs["instance_sha256"], measures=judged.runs["machine"] == measuring_machine(runs)
     )
     outcomes = outcomes[~outcomes["refused"]]
     anywhere = outcomes.groupby("instance_sha256", sort=True)[["solved", "spent"]].any()

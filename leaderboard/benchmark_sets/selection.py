@@ -39,6 +39,7 @@ from vnnbench.leaderboard.benchmark_sets.difficulty import (
 from vnnbench.leaderboard.benchmark_sets.near_copies import cover_by_cliques, near_copies
 from vnnbench.leaderboard.ranking.outcomes import labelled_settings
 from vnnbench.leaderboard.ranking.reference import without_reference
+from vnnbench.leaderboard.records.settings import by_setting
 from vnnbench.leaderboard.text import NONE
 from vnnbench.leaderboard.words import LedgerError
 
@@ -116,7 +117,7 @@ def select_instances(runs: pd.DataFrame, size: int) -> Selection:
     chosen, proven = solution
     machine = measuring_machine(runs)
     of_machine = runs[runs["machine"] == machine]
-    settings, _ = labelled_settings(of_machine)
+    settings, _ = labelled_settings(by_setting(of_machine))
     rows = instances.iloc[np.flatnonzero(chosen)]
     found = [
         Chosen(str(name), Difficulty(word), float(seconds))

@@ -73,6 +73,7 @@ def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
     if runs.empty:
         return ()
     judged = judge_outcomes(runs)
+    runs = judged.runs.drop_duplicates("run")  # a run of two settings has the same outcomes in both
     outcomes, pairs = judged.outcomes, time_pairs(judged)
     instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")
     pairs = pairs[pairs["pruning"] == "spr"].join(

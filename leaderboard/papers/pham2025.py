@@ -143,7 +143,7 @@ def _describe(pairs: pd.DataFrame, judged: JudgedRuns) -> pd.DataFrame:
     instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")
     pairs = pairs.join(instances[[*columns, *seconds]], on="instance_sha256")
     of_run = pd.DataFrame({"limit": outcomes["limit"], "wrong": outcomes["wrong"], "machine": runs["machine"]})
-    of_run.index = pd.Index(runs["run"])
+    of_run = of_run.assign(run=runs["run"]).drop_duplicates("run").set_index("run")
     for side in ("dense", "surrogate"):
         pairs = pairs.join(of_run.add_prefix(f"{side}_"), on=f"{side}_run")
     text = {"dataset": "none", "formulation": "none"}  # null (an imported network) is a group of its own

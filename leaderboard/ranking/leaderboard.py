@@ -40,12 +40,12 @@ from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once
 from vnnbench.leaderboard.records.planted import PlantedRow, count_planted
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.records.schema import is_submitted
-from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, SETTING_LIMIT, Setting
+from vnnbench.leaderboard.records.settings import ALSO_BY_LIMIT, SETTING_COLUMNS, SETTING_LIMIT, Setting
 from vnnbench.leaderboard.records.views import STALLED_SECONDS
 from vnnbench.leaderboard.words import Fault
 
 _OF_RUNS = (
-    *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS, SETTING_LIMIT),
+    *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS, SETTING_LIMIT, ALSO_BY_LIMIT),
     *("termination", "ended_by", "claimed_value", "dual_bound", "best_exact_value", "wall_seconds"),
     *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
     *("counted", "started_at", "attempts", "disturbed", "cores", "swapped_bytes", "stalled_seconds"),
@@ -104,7 +104,10 @@ class SettingRow(Measures):
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
-    """A wrong run, with its fault (solver or formulation) and the reason."""
+    """A wrong run, with its fault (solver or formulation) and the reason.
+
+    A run of two settings is listed once, under that of own limits; it is wrong in both.
+    """
 
     run: str
     instance: str
@@ -152,7 +155,8 @@ class Leaderboard:
     """Everything that a leaderboard shows.
 
     by: the columns that runs are grouped by (`outcomes.grouped_by`). planted: how often planted answers were found,
-    over all groups, a row for each setting that ran any; planted_problems: the number of problems with one. reference:
+    over all groups, a row for each setting that ran any; planted_problems: the number of problems with one;
+    planted_outcomes: each `PlantedOutcome` with its number of runs, where a run of two settings counts once. reference:
     the rows of the attack, which no other field contains.
     """
 
@@ -169,6 +173,7 @@ class Leaderboard:
     conditions: Conditions
     planted: tuple[PlantedRow, ...] = ()
     planted_problems: int = 0
+    planted_outcomes: tuple[tuple[str, int], ...] = ()
     reference: tuple[ReferenceRow, ...] = ()
 
 
@@ -214,8 +219,9 @@ def build_leaderboard(
         common=common_sets,
         sensitivity=compared.sensitivity,
         conditions=_conditions(everything, runs, count_lacking(judged)),
-        planted=count_planted(runs, judged.settings, judged.outcomes),
+        planted=count_planted(judged.runs, judged.settings, judged.outcomes),
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
+        planted_outcomes=_occurrences(runs["planted"]),
         reference=reference,
     )
 
@@ -337,7 +343,7 @@ def _order(row: SettingRow) -> tuple[bool, float, float, str]:
 
 def _fault_rows(judged: JudgedRuns) -> tuple[FaultRow, ...]:
     names = ["run", "instance", "solver", "fault", "fault_reason"]
-    wrong = judged.runs.loc[judged.outcomes["wrong"], names].join(judged.outcomes["setting"])
+    wrong = judged.runs.loc[judged.outcomes["wrong"], names].join(judged.outcomes["setting"]).drop_duplicates("run")
     rows = [
         FaultRow(
             run=row["run"],

@@ -38,7 +38,7 @@ import pandas as pd
 
 from vnnbench.common.tolerances import CLAIM_TOLERANCE
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, INSTANCE_NAMES
-from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, SETTING_LIMIT, Setting, label_settings
+from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, SETTING_LIMIT, Setting, by_setting, label_settings
 from vnnbench.leaderboard.records.steps import best_in_time
 from vnnbench.leaderboard.words import EndedBy, Evidence, Fault, LedgerError, Verdict
 from vnnbench.solvers.base import Termination
@@ -75,11 +75,13 @@ FLAGS = [
 class JudgedRuns:
     """Runs of a ledger with their outcomes.
 
-    runs: as `reader.read_runs` returns them. outcomes: one row per run, with the same index. Its columns are those of
-    the module's docstring, `setting` and `group` as positions in the two lists, `triple`, which numbers the (instance,
-    seed, permutation) triples of each machine and goal, `limit`, `first_success_seconds` (NaN: none), `value` (the best
-    value that `values` is about; NaN: none) and the `FLAGS`. settings: labelled and sorted. groups: one tuple of values
-    per group, in the order of the columns that runs are grouped by, sorted.
+    runs: as `reader.read_runs` returns them, but a run that stands in two settings has a row in each
+    (`settings.by_setting`), the second after all first ones. outcomes: one row for each of these rows, with the same
+    index. Its columns are those of the module's docstring, `setting` and `group` as positions in the two lists,
+    `triple`, which numbers the (instance, seed, permutation) triples of each machine and goal, `limit`,
+    `first_success_seconds` (NaN: none), `value` (the best value that `values` is about; NaN: none) and the `FLAGS`.
+    settings: labelled and sorted. groups: one tuple of values per group, in the order of the columns that runs are
+    grouped by, sorted.
     """
 
     runs: pd.DataFrame
@@ -141,10 +143,11 @@ def labelled_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]
 
 
 def judge_outcomes(runs: pd.DataFrame, by: Sequence[str] = ()) -> JudgedRuns:
-    """Return every run's outcome, in groups by these columns.
+    """Return every run's outcome in each of its settings, in groups by these columns.
 
     Raises `LedgerError` if the steps of a run cannot be read.
     """
+    runs = by_setting(runs)
     settings, setting = labelled_settings(runs)
     groups, group = _groups_of(runs, by)
     triple = runs.groupby([*APART, "instance_sha256", "seed", "permutation"], sort=False).ngroup()

@@ -50,8 +50,9 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
     is_reference = (runs["ranked"] != 1).to_numpy(bool)
     if not is_reference.any():
         return ()
-    ran, found = told_by_solvers(runs)[is_reference].to_numpy(bool).T
-    judged = judge_outcomes(runs[is_reference], by)
+    told = told_by_solvers(runs)
+    judged = judge_outcomes(runs.assign(**{name: told[name] for name in SOLVERS})[is_reference], by)
+    ran, found = judged.runs[[*SOLVERS]].to_numpy(bool).T
     success = judged.outcomes["counterexamples"]
     outcomes = judged.outcomes.assign(alone=success & ran & ~found, missed=~success & found)
     rows = []
@@ -87,7 +88,7 @@ def told_by_solvers(runs: pd.DataFrame) -> pd.DataFrame:
     ran: set[str] = set()
     found: set[str] = set()
     if not ranked.empty:
-        outcomes = judge_outcomes(ranked).outcomes
-        ran = set(ranked["instance_sha256"][~outcomes["refused"]])
-        found = set(ranked["instance_sha256"][outcomes["counterexamples"]])
+        judged = judge_outcomes(ranked)
+        ran = set(judged.runs["instance_sha256"][~judged.outcomes["refused"]])
+        found = set(judged.runs["instance_sha256"][judged.outcomes["counterexamples"]])
     return pd.DataFrame(dict(zip(SOLVERS, (instance.isin(ran), instance.isin(found)), strict=True)))

@@ -26,7 +26,7 @@ from vnnbench.leaderboard.records.planted import SEALED_FOLDER, Planted, planted
 from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.records.query_columns import Column, as_bytes, joined, ranks, read_columns, within
 from vnnbench.leaderboard.records.schema import INSTANCE_NAMES, REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
-from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, SETTING_LIMIT, setting_limits
+from vnnbench.leaderboard.records.settings import ALSO_BY_LIMIT, SETTING_COLUMNS, SETTING_LIMIT, setting_limits
 from vnnbench.leaderboard.records.view_scripts import answer_tables, some_instances, temporary_views
 from vnnbench.leaderboard.words import LedgerError
 
@@ -173,8 +173,9 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
     The columns are those of the view `runs`, then the other columns of `instances`, then `planted`: the run's
     `PlantedOutcome`, None if nothing was planted.
     names: the wanted columns, because fewer are read faster; `run`, `started_at` and `instance_sha256` are always
-    there. Columns of instances are renamed as in `schema.INSTANCE_NAMES`. `setting_limit_seconds` is that of
-    `settings.setting_limits`. Numbers are limited to ranges that can be computed with (`query_columns.within`).
+    there. Columns of instances are renamed as in `schema.INSTANCE_NAMES`. `setting_limit_seconds` and `also_by_limit`
+    are those of `settings.setting_limits`. Numbers are limited to ranges that can be computed with
+    (`query_columns.within`).
     proven: answers against which every claim is checked too.
     Raises `LedgerError`.
     """
@@ -200,7 +201,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
     # A copy has a block for each type, not for each column: pandas warns if columns are added to more than 100 blocks.
     runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=names is None)
     if names is None or SETTING_LIMIT in names:
-        runs[SETTING_LIMIT] = setting_limits(runs)
+        runs[SETTING_LIMIT], runs[ALSO_BY_LIMIT] = setting_limits(runs)
     if names is None or "planted" in names:
         answers = {digest: planted.answer for digest, planted in _sealed(path).items()}
         runs["planted"] = planted_outcomes(runs, answers)

@@ -1,7 +1,8 @@
 """Settings, which are ranked. A setting is all of a run's plan except its instance, seed and permutation.
 
 Two runs of one setting differ only in these, so a setting has at most one run per (instance, seed, permutation). The
-time limit of a setting is either one for all instances, or each instance's own (`setting_limits`).
+time limit of a setting is either one for all instances, or each instance's own (`setting_limits`). A run at the own
+limit of its instance may be a run of one setting of each kind; `by_setting` lists it under both.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ SETTING_COLUMNS = (
 )
 SETTING_LIMIT = "setting_limit_seconds"
 """The column of runs (`reader.read_runs`) with the time limit of their setting; NaN: each instance's own."""
+ALSO_BY_LIMIT = "also_by_limit"
+"""The column of runs that says which runs of a setting with own limits also stand in that with one limit, theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +62,62 @@ class Setting:
         return replace(self, label="", name="")
 
 
-def setting_limits(runs: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the time limit of each run's setting, over all runs of a ledger; NaN: each instance's own limit.
+def setting_limits(runs: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the columns `SETTING_LIMIT` and `ALSO_BY_LIMIT`, over all runs of a ledger.
 
-    A run is at its default limit if it has that of its instance, or `DEFAULT_SECONDS` if the instance has none. The
-    runs of a solver with the same options, threads, memory limit and goal that are at their default limits are one
-    setting if they have several limits, and one of these is not also a limit of the other runs. So `--time-limit 60` is
-    one setting, although it is the own limit of some instances.
+    A run is at its default limit if it has that of its instance, or `DEFAULT_SECONDS` if the instance has none. Runs of
+    a solver with the same options, threads, memory limit and goal are alike. Those of them that are not at their
+    default limits were given theirs: each of these limits is a setting of all alike runs that have it. Those at their
+    default limits are a setting of their own unless `_are_explained` by these. So `--time-limit 60` is one setting,
+    although it is the own limit of some instances, and takes no run away from the setting of own limits.
     """
-    limits: NDArray[np.float64] = runs["time_limit_seconds"].to_numpy(float).copy()
+    limits = runs["time_limit_seconds"].to_numpy(float)
+    of_setting: NDArray[np.float64] = limits.copy()
+    also_by_limit = np.zeros(len(runs), bool)
     own = runs["default_time_limit_seconds"].to_numpy(float)
     if np.isnan(own).all():
-        return limits
+        return of_setting, also_by_limit
     at_default = limits == np.where(np.isnan(own), DEFAULT_SECONDS, own)
-    alike = runs.groupby([name for name in SETTING_COLUMNS if name != "time_limit_seconds"], sort=False).ngroup()
-    of_run = alike.to_numpy()
-    for number in range(of_run.max() + 1):
-        defaults, others = (of_run == number) & at_default, (of_run == number) & ~at_default
-        several = np.unique(limits[defaults])
-        if len(several) > 1 and not np.isin(several, limits[others]).all():
-            limits[defaults] = np.nan
-    return limits
+    alike = runs.groupby([name for name in SETTING_COLUMNS if name != "time_limit_seconds"], sort=False)
+    instances = pd.factorize(runs["instance_sha256"])[0]
+    for rows in alike.indices.values():
+        defaults, given = rows[at_default[rows]], np.unique(limits[rows[~at_default[rows]]])
+        if not _are_explained(limits[rows], at_default[rows], given, instances[rows]):
+            of_setting[defaults] = np.nan
+            also_by_limit[defaults] = np.isin(limits[defaults], given)
+    return of_setting, also_by_limit
+
+
+def _are_explained(
+    limits: NDArray[np.float64],
+    at_default: NDArray[np.bool_],
+    given: NDArray[np.float64],
+    instances: NDArray[np.int64],
+) -> bool:
+    """Return whether the runs at default limits, of some that are alike, belong to settings with one limit only.
+
+    They do if they have a single limit. If all of their limits were given to other runs, they do too, unless they cover
+    all instances and the runs at one of these limits do not.
+    """
+    several = np.unique(limits[at_default])
+    if len(several) < 2 or not np.isin(several, given).all():
+        return len(several) < 2
+    all_instances = len(np.unique(instances))
+
+    def covers_all(chosen: NDArray[np.bool_]) -> bool:
+        return len(np.unique(instances[chosen])) == all_instances
+
+    return not covers_all(at_default) or all(covers_all(limits == limit) for limit in several)
+
+
+def by_setting(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs, followed by a second row for each that stands in two settings; then rows are numbered anew."""
+    also = runs[ALSO_BY_LIMIT].to_numpy(bool)
+    if not also.any():
+        return runs
+    rows = runs.iloc[np.concatenate([np.arange(len(runs)), np.flatnonzero(also)])].reset_index(drop=True)
+    rows.loc[len(runs) :, SETTING_LIMIT] = rows.loc[len(runs) :, "time_limit_seconds"]
+    return rows.assign(**{ALSO_BY_LIMIT: False})
 
 
 def options_of(setting: Setting) -> dict[str, object]:

@@ -103,9 +103,9 @@ class SuitePage:
 class Contents:
     """Everything that is shown.
 
-    Every record of a run has, beside its columns, `setting_number`, `solved`, `spent`, `seconds`, `counted_first` (the
-    time of its first success within the limit), `is_wrong` and `is_failed`, as `outcomes.judge_outcomes` defines
-    them."""
+    There is one record of every run. It has, beside the run's columns, `setting_numbers` (its settings, most often
+    one), `solved`, `spent`, `seconds`, `counted_first` (the time of its first success within the limit), `is_wrong` and
+    `is_failed`, as `outcomes.judge_outcomes` defines them."""
 
     source: Source
     leaderboard: Leaderboard
@@ -119,8 +119,12 @@ class Contents:
     record_of: dict[str, Record] = field(default_factory=dict)
 
     def setting_of(self, record: Record) -> SettingPage:
-        """Return the setting of a run."""
-        return self.settings[record["setting_number"]]
+        """Return the setting of a run; of two the one with own limits."""
+        return self.settings_of(record)[0]
+
+    def settings_of(self, record: Record) -> list[SettingPage]:
+        """Return all settings of a run."""
+        return [self.settings[number] for number in record["setting_numbers"]]
 
     def page_of(self, setting: Setting) -> SettingPage:
         """Return the page of a setting of any leaderboard; one of a part of the ledger may label it differently."""
@@ -158,7 +162,7 @@ def gather(source: Source) -> Contents:
     judged = judge_outcomes(runs)
     found = judged.settings
     names = file_names(setting.label for setting in found)
-    ranked = set(judged.outcomes.loc[(runs["ranked"] == 1).to_numpy(bool), "setting"])
+    ranked = set(judged.outcomes.loc[(judged.runs["ranked"] == 1).to_numpy(bool), "setting"])
     # The reference is last, so that the solvers look the same with or without it.
     in_order = sorted(range(len(found)), key=lambda number: number not in ranked)
     contestants = list(dict.fromkeys(replace(found[number].unlabelled, goal="") for number in in_order))
@@ -172,7 +176,7 @@ def gather(source: Source) -> Contents:
         )
         for number, setting in enumerate(found)
     )
-    records = _records(judged)
+    records = _records(judged, len(runs))
     instances = _instances(records)
     rankings, everything = _Rankings(runs, wrong_answers(judged)), np.arange(len(runs))
     by_name = {page.facts["instance_sha256"]: page for page in instances}
@@ -190,16 +194,18 @@ def gather(source: Source) -> Contents:
     )
 
 
-def _records(judged: JudgedRuns) -> tuple[Record, ...]:
-    names = ["setting", "solved", "spent", "errors", "seconds", "first_success_seconds", "wrong"]
+def _records(judged: JudgedRuns, n_runs: int) -> tuple[Record, ...]:
+    """Return one record of each of the runs, which are the first `n_runs` rows of those judged."""
+    names = ["solved", "spent", "errors", "seconds", "first_success_seconds", "wrong"]
     outcomes = judged.outcomes[names].rename(
-        columns={
-            "setting": "setting_number", "first_success_seconds": "counted_first", "wrong": "is_wrong",
-            "errors": "is_failed",
-        }
-    )  # fmt: skip
-    table = judged.runs.join(outcomes)
+        columns={"first_success_seconds": "counted_first", "wrong": "is_wrong", "errors": "is_failed"}
+    )
+    table = judged.runs.join(outcomes).iloc[:n_runs]
     columns = {str(name): _values(table[name]) for name in table.columns}
+    numbers: dict[str, list[int]] = {}
+    for run, number in zip(judged.runs["run"], judged.outcomes["setting"].tolist(), strict=True):
+        numbers.setdefault(run, []).append(number)
+    columns["setting_numbers"] = [numbers[run] for run in table["run"]]
     return tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 

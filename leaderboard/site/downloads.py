@@ -36,6 +36,6 @@ def downloads(contents: Contents, own: Reference | None) -> list[Download]:
 
 
 def _runs_csv(records: Sequence[Record]) -> bytes:
-    hidden = {"setting_number", "counted_first", "is_wrong", "dual_steps", "primal_steps"}
+    hidden = {"setting_numbers", "counted_first", "is_wrong", "dual_steps", "primal_steps"}
     names = [name for name in records[0] if name not in hidden] if records else []
     return csv_text(names, ([record[name] for name in names] for record in records)).encode()

@@ -177,7 +177,7 @@ def against_best(contents: Contents, matrix: Matrix, own: SettingPage, root: str
 def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
     """Plot the time to the first counterexample on the dense network against that on a surrogate, for all settings but
     the reference."""
-    ranked = (contents.source.runs["ranked"] == 1).to_numpy(bool)
+    ranked = (contents.judged.runs["ranked"] == 1).to_numpy(bool)
     pairs = usable_pairs(time_pairs(contents.judged.at(ranked)))
     pairs = pairs[(pairs["dense_found"] == True) | (pairs["surrogate_found"] == True)]  # noqa: E712 (null: not run)
     if pairs.empty:

@@ -33,6 +33,7 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
         columns=run_tables.RUNS,
         runs=[(run, contents.setting_of(run), run_tables.run_cells(run)) for run in runs],
         run_facts=run_facts,
+        settings_of=contents.settings_of,
         suite=next(suite for suite in contents.suites if suite.name == (page.facts["suite"] or NO_SUITE)),
         siblings=[
             (other, run_tables.best_seconds(contents, other)) for other in run_tables.sibling_rows(contents, page)

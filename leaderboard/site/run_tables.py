@@ -59,7 +59,8 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
     for instance in suite.instances:
         of_setting: dict[int, list[Record]] = {}
         for run in instance.runs:
-            of_setting.setdefault(run["setting_number"], []).append(run)
+            for number in run["setting_numbers"]:
+                of_setting.setdefault(number, []).append(run)
         facts = instance.facts
         rows.append(
             [
@@ -134,7 +135,7 @@ def run_table(contents: Contents, number: int, root: str) -> dict[str, Any]:
         [[page.name, f"{root}{page.href}#{quote('run-' + run['run'], safe='')}"], *run_cells(run)]
         for page in contents.instances
         for run in page.runs
-        if run["setting_number"] == number
+        if number in run["setting_numbers"]
     ]
     return _table([Head("instance", kind="link"), *RUNS], rows)
 

@@ -43,7 +43,7 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
         faults=[
             record
             for record in (contents.record_of[row.run] for row in contents.leaderboard.faults)
-            if record["setting_number"] == page.number
+            if page.number in record["setting_numbers"]
         ],
         contents=contents,
     )  # fmt: skip

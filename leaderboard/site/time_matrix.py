@@ -18,7 +18,9 @@ class Matrix:
 
     def __init__(self, contents: Contents, ranking: GoalRanking) -> None:
         ranked = [contents.page_of(row.setting).number for row in ranking.leaderboard.settings]
-        rows = ranking.rows[contents.judged.outcomes["setting"].iloc[ranking.rows].isin(ranked).to_numpy(bool)]
+        runs, outcomes = contents.judged.runs, contents.judged.outcomes
+        own = runs["run"].isin(contents.source.runs["run"].iloc[ranking.rows]) & outcomes["setting"].isin(ranked)
+        rows = np.flatnonzero(own)
         self.settings: list[SettingPage] = []
         self.seconds, self.limits = np.empty((0, 0)), np.empty(0)
         self.instances: list[str] = []

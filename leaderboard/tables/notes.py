@@ -10,6 +10,7 @@ from vnnbench.leaderboard.ranking.leaderboard import Conditions, Leaderboard
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
+from vnnbench.leaderboard.records.planted import PlantedOutcome
 from vnnbench.leaderboard.tables.build import describe_group, name_within
 from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers, join_limits
 from vnnbench.leaderboard.text import count, span, triples
@@ -183,12 +184,11 @@ def _compared(by: Sequence[str], pairs: Sequence[PairRow]) -> tuple[str, str]:
 
 def _planted_notes(leaderboard: Leaderboard) -> Iterator[str]:
     if leaderboard.planted:
-        runs, found, missed, undecided = (
-            sum(getattr(row, name) for row in leaderboard.planted) for name in ("runs", "found", "missed", "undecided")
-        )
+        runs = dict(leaderboard.planted_outcomes)
+        found, missed, undecided = (runs.get(outcome.value, 0) for outcome in PlantedOutcome)
         yield (
-            f"Planted answers: {count(leaderboard.planted_problems, 'problem')}, {count(runs, 'run')}: {found} found, "
-            f"{missed} missed (claimed otherwise), {undecided} undecided."
+            f"Planted answers: {count(leaderboard.planted_problems, 'problem')}, {count(sum(runs.values()), 'run')}: "
+            f"{found} found, {missed} missed (claimed otherwise), {undecided} undecided."
         )
 
 

@@ -51,3 +51,16 @@ class Pairs:
                 name, problem=problem, network=network, dense_network=dense, **facts
             )
         self.run(self.instances[name], seconds, **of_run)
+
+
+def add_pairs_of_two_settings(pairs: Pairs, **kind: Any) -> None:
+    """Add pairs on problems a and b at 100 s, and that on b at its own limit of 200 s; the own limit of a is 100 s.
+
+    So a setting of own limits and one of 100 s share the pair on a. kind: columns of the surrogates.
+    """
+    for problem, own in (("a", 100.0), ("b", 200.0)):
+        pairs.dense(problem, 10.0, time_limit_seconds=own)
+        pairs.surrogate(problem, 4.0, time_limit_seconds=own, **kind)
+    dense, surrogate = (sha for name, sha in pairs.instances.items() if f"{NETWORK}-b" in name)
+    for sha, seconds in ((dense, 12.0), (surrogate, 6.0)):
+        pairs.ledger.found(f"{sha}-200", sha, seconds, goal="find", time_limit_seconds=200.0)

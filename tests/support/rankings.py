@@ -47,3 +47,16 @@ def on_another_machine(ledger: LedgerBuilder) -> dict[str, str]:
     """Add the machine "m2" and return the columns of a run on it."""
     ledger.machine("m2")
     return {"machine": "m2"}
+
+
+def add_own_and_given_limits(ledger: LedgerBuilder) -> None:
+    """Add scip and highs at the own limits of four instances, 10 s of a and b and 20 s of c and d, and highs at 10 s.
+
+    highs takes 4 s for a and b, 15 s for c and d; scip takes 5 s for all.
+    """
+    for name, own in (("a", 10.0), ("b", 10.0), ("c", 20.0), ("d", 20.0)):
+        sha = ledger.instance(name, problem=name, time_limit_seconds=own)
+        ledger.found(f"s{name}", sha, 5.0, solver="scip", time_limit_seconds=own)
+        ledger.found(f"h{name}", sha, 4.0 if own == 10.0 else 15.0, time_limit_seconds=own)
+        if own == 20.0:
+            ledger.run(f"h{name}10", sha, time_limit_seconds=10.0, wall_seconds=10.0)

@@ -337,6 +337,56 @@ def test_runs_take_the_limit_of_their_instance_unless_one_is_given(tmp_path, cap
     assert "<dt>time limit</dt><dd>each instance's own</dd>" in page.read_text()
 
 
+def ranked(results: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the number of runs of every setting, and the number of triples that each lacks."""
+    capsys.readouterr()
+    assert run_command(["leaderboard", str(results), "--format", "json"]) == 0
+    board = json.loads(capsys.readouterr().out)
+    return {row["setting"]: row["runs"] for row in board["settings"]}, board["conditions"]["lacking"]
+
+
+def test_a_limit_that_is_given_later_shares_runs_with_own_limits(tmp_path, capsys):
+    """The run at 30 s, the own limit of one instance, is not repeated, and stands in both settings."""
+    library, results = tmp_path / "library", tmp_path / "results"
+    assert run_command(command(library, benchmark(tmp_path, LINES, FILES))) == 0
+    words = ["run", str(library), "--results", str(results), "--solver", "highs"]
+    assert run_command(words) == 0
+    assert run_command([*words, "--time-limit", "30"]) == 0
+    assert ranked(results, capsys) == ({"highs own limits": 3, "highs 30 s": 3}, {})
+    assert len(read_runs(results / LEDGER_NAME)) == 5
+
+
+def test_run_says_that_the_ledger_has_other_limits_of_the_same_instances(tmp_path, capsys):
+    first, second, results = tmp_path / "first", tmp_path / "second", tmp_path / "results"
+    instances = benchmark(tmp_path, LINES, FILES)
+    assert run_command(command(first, instances)) == 0
+    benchmark(tmp_path, [LINES[0], LINES[1].replace("60", "20"), LINES[2].replace("45.5", "25")], FILES)
+    assert run_command(command(second, instances)) == 0
+    words = ["--results", str(results), "--solver", "highs"]
+    for library in (first, first, second):
+        capsys.readouterr()
+        assert run_command(["run", str(library), *words]) == 0
+        (note,) = [line for line in capsys.readouterr().err.splitlines() if "another time limit" in line] or [None]
+        assert (note is None) == (library is first)
+    assert note == (
+        f"{results}: 2 instances of {second} have another time limit there, such as a-q--tight: 25 s in the library, "
+        "45.5 s there. A ranking has a setting for each of the library's limits, not one of own limits; to avoid that, "
+        "use a new results folder or --time-limit"
+    )
+    assert run_command(["run", str(second), *words, "--time-limit", "20"]) == 0
+    assert "another time limit" not in capsys.readouterr().err
+    assert ranked(results, capsys)[0] == {"highs own limits": 3, "highs 20 s": 3, "highs 25 s": 1}
+
+
+def test_run_begins_a_ledger_that_a_killed_run_left_empty(tmp_path):
+    library, results = tmp_path / "library", tmp_path / "results"
+    assert run_command(command(library, benchmark(tmp_path, LINES, FILES))) == 0
+    results.mkdir()
+    (results / LEDGER_NAME).touch()
+    assert run_command(["run", str(library), "--results", str(results), "--solver", "highs"]) == 0
+    assert len(read_runs(results / LEDGER_NAME)) == 3
+
+
 def test_in_python_runs_take_the_limit_of_their_instance_too(tmp_path):
     library = tmp_path / "library"
     assert run_command(command(library, benchmark(tmp_path, LINES, FILES))) == 0

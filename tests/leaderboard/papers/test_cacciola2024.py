@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from support.pairs import add_pairs_of_two_settings
 from vnnbench.leaderboard.papers import cacciola2024_report
 from vnnbench.leaderboard.papers.cacciola2024 import build_sections
 from vnnbench.leaderboard.papers.values import CACCIOLA_BASELINES, CACCIOLA_PRUNED
@@ -122,3 +123,12 @@ def test_magnitude_pruning_is_left_out_of_this_paper(ledger, pairs):
     pairs.dense("a", 10.0, radius=5.0)
     pairs.surrogate("a", 1.0, radius=5.0)
     assert build_sections(ledger.runs()) == ()
+
+
+def test_a_pair_at_its_own_limit_stands_under_own_limits_and_under_the_one_given(ledger, pairs):
+    add_pairs_of_two_settings(pairs, pruning="spr", structure="structured", radius=5.0)
+    given, own = build_sections(ledger.runs())
+    assert [section.setting.label for section in (given, own)] == ["highs 100 s", "highs own limits"]
+    for section, seconds in ((given, (10.0, 4.0)), (own, (11.0, 5.0))):
+        (row,) = section.rows
+        assert (row.pairs, row.baseline.seconds, row.pruned.seconds) == (2, *seconds)

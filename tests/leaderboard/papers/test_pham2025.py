@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.pairs import add_pairs_of_two_settings
 from vnnbench.leaderboard.papers.pham2025 import Scatter, build_sections
 
 LIMIT = 100.0
@@ -123,3 +124,12 @@ def test_an_empty_ledger_and_dense_runs_alone_give_no_figure(ledger, pairs):
     assert build_sections(ledger.runs()) == ()
     pairs.dense("a", 1.0)
     assert build_sections(ledger.runs()) == ()
+
+
+def test_a_pair_at_its_own_limit_stands_under_own_limits_and_under_the_one_given(ledger, pairs):
+    add_pairs_of_two_settings(pairs)
+    given, own = build_sections(ledger.runs())
+    assert [section.setting.label for section in (given, own)] == ["highs 100 s", "highs own limits"]
+    for section, seconds in ((given, [10.0, 10.0]), (own, [10.0, 12.0])):
+        assert section.missing == 0
+        assert sorted(section.figures[0].rows[0].panels[1].dense_seconds) == seconds

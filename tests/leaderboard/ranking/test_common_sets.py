@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.rankings import add_several_limits, rows
+from support.rankings import add_own_and_given_limits, add_several_limits, rows
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 
 
@@ -125,3 +125,37 @@ def test_own_limits_of_catalogue_can_be_grouped_by(ledger):
     for name, own in (("a", 30.0), ("b", 60.0)):
         ledger.robust(name, ledger.instance(name, problem=name, time_limit_seconds=own), 5.0, time_limit_seconds=own)
     assert [group for group, _ in rows(ledger, "time_limit_seconds")] == [30.0, 60.0]
+
+
+def test_a_run_at_its_own_limit_is_common_to_own_limits_and_to_those_given(ledger):
+    """At 10 s, highs does not solve c and d, whose longest limit is 20 s."""
+    add_own_and_given_limits(ledger)
+    board = build_leaderboard(ledger.runs())
+    (common,) = board.common
+    assert (common.triples, common.common, common.not_run_by_all) == (4, 4, 0)
+    assert board.conditions.lacking == ()
+    assert board.conditions.runs == 10
+    found = {row.setting.label: (row.rank, row.runs, row.solved, row.par2_seconds) for row in board.settings}
+    assert found == {
+        "scip own limits": (1, 4, 4, 5.0),
+        "highs own limits": (2, 4, 4, (4.0 + 4.0 + 15.0 + 15.0) / 4),
+        "highs 10 s": (3, 4, 2, (4.0 + 4.0 + 40.0 + 40.0) / 4),
+    }
+    assert board.virtual_best[0].par2_seconds == (4.0 + 4.0 + 5.0 + 5.0) / 4
+
+
+def test_a_wrong_run_of_two_settings_is_wrong_in_both_and_listed_once(ledger):
+    add_own_and_given_limits(ledger)
+    ledger.robust("wrong", "sha-a", 1.0, seed=1, time_limit_seconds=10.0)
+    board = build_leaderboard(ledger.runs())
+    found = {row.setting.label: (row.wrong, row.below_line) for row in board.settings}
+    assert found == {"scip own limits": (0, False), "highs own limits": (1, True), "highs 10 s": (1, True)}
+    assert [(fault.run, fault.setting) for fault in board.faults] == [("wrong", "highs own limits")]
+
+
+def test_a_group_of_equal_own_limits_has_both_settings(ledger):
+    add_own_and_given_limits(ledger)
+    found = rows(ledger, "time_limit_seconds")
+    assert {place: row.runs for place, row in found.items()} == dict.fromkeys(
+        [(own, label) for own in (10.0, 20.0) for label in ("scip own limits", "highs own limits", "highs 10 s")], 2
+    )

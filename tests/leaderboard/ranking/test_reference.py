@@ -90,3 +90,14 @@ def test_the_attack_does_not_make_an_instance_easy_or_hard(beside: Any) -> None:
     assert selection.settings == ("highs",)
     with pytest.raises(SelectionError, match="at most 3: no other instance was measured"):
         select_instances(beside.runs(), 4)
+
+
+def test_a_run_of_the_attack_at_its_own_limit_stands_in_both_settings(ledger: Any) -> None:
+    """The own limits are 10 and 20 s; scip finds both counterexamples, the attack none."""
+    for name, own in (("a", 10.0), ("b", 20.0)):
+        sha = ledger.instance(name, problem=name, time_limit_seconds=own)
+        ledger.found(f"s{name}", sha, 1.0, solver="scip", time_limit_seconds=own)
+        for limit in {10.0, own}:
+            ledger.run(f"p{name}{limit}", sha, solver="pgd", time_limit_seconds=limit, wall_seconds=limit)
+    found = [(row.setting.label, row.runs, row.missed) for row in build_leaderboard(ledger.runs()).reference]
+    assert found == [("pgd 10 s", 2, 2), ("pgd own limits", 2, 2)]

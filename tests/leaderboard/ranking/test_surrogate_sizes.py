@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from support.pairs import add_pairs_of_two_settings
 from support.tiny_sites import source_of
 from vnnbench.attack.inputs import ATTACK
 from vnnbench.leaderboard.ranking.surrogate_sizes import compare_sizes
@@ -90,3 +91,9 @@ def test_whole_numbers_of_a_run_stay_whole_in_the_sites_table_beside_runs_withou
     sizes.judge("b-magnitude")
     records = list(csv.DictReader(io.StringIO(dict(site_files(source_of(sizes)))["downloads/runs.csv"].decode())))
     assert {record["own_answers"] for record in records} == {"", "3", "1"}
+
+
+def test_a_pair_of_two_settings_counts_once(pairs):
+    add_pairs_of_two_settings(pairs)
+    (size,) = compare_sizes(pairs.ledger.runs())
+    assert size.pairs == 3

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from support import sealed_answers
+from support.rankings import add_own_and_given_limits
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.planted import PlantedOutcome
 from vnnbench.leaderboard.tables.render import Format, render
@@ -265,3 +266,15 @@ def test_a_broken_sealed_file_is_one_line(ledger, dense, data):
     with pytest.raises(LedgerError, match="is not a file of planted answers") as caught:
         ledger.runs()
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_of_two_settings_counts_once_below_the_tables(ledger):
+    """Eight runs are at own limits. Two of them, of highs on a and b, are at 10 s like the two others, on c and d."""
+    add_own_and_given_limits(ledger)
+    seal(ledger, {f"sha-{name}": ADVERSARIAL for name in "abcd"})
+    board = build_leaderboard(ledger.runs())
+    assert [(r.setting.label, r.runs, r.found, r.undecided) for r in board.planted] == [
+        ("highs 10 s", 4, 2, 2), ("highs own limits", 4, 4, 0), ("scip own limits", 4, 4, 0),
+    ]  # fmt: skip
+    text = " ".join(render(board, Format.TABLE, width=200).split())
+    assert "Planted answers: 4 problems, 10 runs: 8 found, 0 missed (claimed otherwise), 2 undecided." in text

@@ -10,7 +10,7 @@ import pytest
 
 from vnnbench.leaderboard.ranges import DEFAULT_SECONDS
 from vnnbench.leaderboard.ranking.outcomes import labelled_settings
-from vnnbench.leaderboard.records.settings import MAX_NAME, Setting, label_settings, options_of
+from vnnbench.leaderboard.records.settings import MAX_NAME, Setting, by_setting, label_settings, options_of
 
 HIGHS = Setting("highs", "1.11", "{}", 1, 300.0, 2**32, "decide")
 SCIP = replace(HIGHS, solver="scip", solver_version="10.0")
@@ -95,7 +95,7 @@ def test_many_settings_are_labelled_in_one_pass():
 
 def settings_of(ledger):
     """The time limits of each setting's runs, by its own limit."""
-    runs = ledger.runs()
+    runs = by_setting(ledger.runs())
     found = {}
     for limit, own in zip(runs["setting_limit_seconds"], runs["time_limit_seconds"], strict=True):
         found.setdefault(None if pd.isna(limit) else limit, []).append(own)
@@ -120,7 +120,9 @@ def add_runs(ledger, *limits, solver="highs"):
         ([300.0], {300.0: [300.0] * 3}),
         ([30.0, 60.0], {30.0: [30.0] * 3, 60.0: [60.0] * 3}),
         ([None, 10.0], {None: [30.0, 60.0, 300.0], 10.0: [10.0] * 3}),
-        ([None, 60.0], {None: [30.0, 60.0, 300.0], 60.0: [60.0] * 2}),  # the 60 s of b are its own
+        ([None, 60.0], {None: [30.0, 60.0, 300.0], 60.0: [60.0] * 3}),  # the 60 s of b are in both
+        ([None, 300.0], {None: [30.0, 60.0, 300.0], 300.0: [300.0] * 3}),
+        ([None, 30.0, 60.0], {None: [30.0, 60.0, 300.0], 30.0: [30.0] * 3, 60.0: [60.0] * 3}),
     ],
 )
 def test_runs_at_the_limits_of_their_instances_are_one_setting(ledger, limits, expected):
@@ -141,3 +143,28 @@ def test_without_own_limits_every_limit_is_a_setting(ledger):
     for name, limit in (("a", 300.0), ("b", 60.0)):
         ledger.run(name, ledger.instance(name, problem=name), time_limit_seconds=limit)
     assert settings_of(ledger) == {300.0: [300.0], 60.0: [60.0]}
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_own_limits_stay_a_setting_while_those_given_do_not_cover_all_instances(ledger, stopped):
+    """The own limits are 30 and 60 s. Then 60 s was given to a, and 30 s to b and, unless stopped, to c. All three are
+    settings until those of 30 and 60 s have a run on every instance."""
+    for name, own in (("a", 30.0), ("b", 60.0), ("c", 60.0)):
+        ledger.run(name, ledger.instance(name, problem=name, time_limit_seconds=own), time_limit_seconds=own)
+    ledger.run("a60", "sha-a", time_limit_seconds=60.0)
+    ledger.run("b30", "sha-b", time_limit_seconds=30.0)
+    if not stopped:
+        ledger.run("c30", "sha-c", time_limit_seconds=30.0)
+    given = {60.0: [60.0] * 3, 30.0: [30.0] * (2 if stopped else 3)}
+    assert settings_of(ledger) == ({None: [30.0, 60.0, 60.0]} | given if stopped else given)
+
+
+def test_a_run_of_two_settings_is_read_once_and_marked(ledger):
+    ledger.instances = set()
+    add_runs(ledger, None, 60.0)
+    runs = ledger.runs()
+    assert len(runs) == runs["run"].nunique() == 5
+    assert runs.loc[runs["also_by_limit"], "run"].tolist() == ["highs-b-60.0"]
+    listed = by_setting(runs)
+    assert len(listed) == 6 and by_setting(listed) is listed
+    assert by_setting(runs[~runs["also_by_limit"]]).index.tolist() == [0, 1, 3, 4]

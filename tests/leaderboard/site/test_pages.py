@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from support.rankings import add_own_and_given_limits
 from support.tiny_sites import source_of
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.site.content import gather
@@ -454,3 +455,30 @@ def test_the_difficulty_of_an_instance_follows_from_the_solvers_alone(ledger):
         "b": ("open", "–", "–"),
         "s": ("spent", "spent", "spent"),
     }
+
+
+def test_a_run_of_two_settings_is_on_the_pages_of_both_and_elsewhere_once(ledger):
+    add_own_and_given_limits(ledger)
+    ledger.robust("wrong", "sha-a", 1.0, seed=1, time_limit_seconds=10.0)
+    files = dict(site_files(source_of(ledger)))
+    pages = [name for name in files if name.startswith("settings/") and name.endswith(".js")]
+    assert len(pages) == 3
+    for name in pages:
+        runs = [row[0][0] for row in script_of(files[name])["tables"]["runs"]["rows"]]
+        is_highs = name.startswith("settings/highs")
+        assert runs == (["a", "a", "b", "c", "d"] if is_highs else ["a", "b", "c", "d"])
+        assert ("refuted by" in files[name.replace(".js", ".html")].decode()) == is_highs
+    assert len(list(csv.DictReader(io.StringIO(files["downloads/runs.csv"].decode())))) == 11
+    own = files["instances/a.html"].decode().split('id="run-ha"')
+    assert len(own) == 2
+    assert "All runs of highs own limits</a> · <a" in own[1] and "All runs of highs 10 s</a>" in own[1]
+    script = script_of(files["suites/imported.js"])
+    table = script["tables"]["instances"]
+    assert [head["title"] for head in table["columns"][6:]] == ["scip own limits", "highs own limits", "highs 10 s"]
+    assert [row[6:] for row in table["rows"]] == [
+        ["5.00", "wrong", "wrong"], ["5.00", "4.00", "4.00"], ["5.00", "15.0", "–"], ["5.00", "15.0", "–"]
+    ]  # fmt: skip
+    cactus = next(figure for figure in script["figures"] if figure["id"] == "cactus")
+    assert {series["name"]: series["y"][-1] for series in cactus["series"]} == {
+        "scip own limits": 4.0, "highs own limits": 4.0, "highs 10 s": 2.0
+    }  # fmt: skip
