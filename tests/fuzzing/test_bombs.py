@@ -123,7 +123,7 @@ def test_a_property_of_lists_is_refused_before_it_is_parsed(library):
 def test_a_property_of_too_many_inputs_is_neither_read_nor_written(library, monkeypatch):
     path = next((library / "properties").glob("*.json"))
     prop = read_property(path)
-    monkeypatch.setattr("vnnbench.instances.properties.property.MAX_INPUTS", 2)
+    monkeypatch.setattr("vnnbench.instances.properties.property_file.MAX_INPUTS", 2)
     assert "key 'centre' holds 3 numbers; at most 2 are read" in refusal(read_property, path)
     with pytest.raises(PropertyError, match="its file would hold more than 2 inputs"):
         property_json(prop)
