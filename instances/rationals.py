@@ -7,6 +7,7 @@ decimals do not end.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -47,16 +48,28 @@ def to_json(exact: Fraction) -> float | str:
 
 def to_text(exact: Fraction) -> str:
     """Return the number as a decimal if that ends, else as numerator/denominator; `from_text` reads it back."""
-    rest, twos, fives = exact.denominator, 0, 0
-    while rest % 2 == 0:
-        rest, twos = rest // 2, twos + 1
-    while rest % 5 == 0:
-        rest, fives = rest // 5, fives + 1
+    rest, twos, fives = powers(exact.denominator)
     places = max(twos, fives)
     if rest != 1 or places == 0:
         return str(exact)
     digits = str(abs(exact.numerator) * 10**places // exact.denominator).zfill(places + 1)
     return f"{'-' if exact < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+
+
+def sum_text(terms: Iterable[tuple[Fraction, str]]) -> str:
+    """Return a sum of coefficient * name in words, such as "x - 2 y"; a coefficient of 1 is left out."""
+    parts = (f"{'+' if c > 0 else '-'} {'' if abs(c) == 1 else f'{to_text(abs(c))} '}{name}" for c, name in terms)
+    return " ".join(parts).removeprefix("+ ")
+
+
+def powers(number: int) -> tuple[int, int, int]:
+    """Return (rest, twos, fives) with number = rest * 2**twos * 5**fives: decimals over it end if the rest is 1."""
+    rest, twos, fives = number, 0, 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    return rest, twos, fives
 
 
 def from_text(text: str) -> Fraction:

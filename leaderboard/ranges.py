@@ -7,11 +7,10 @@ stay readable. Within the ranges no mean, penalty (PAR10), difference or sum of 
 
 from __future__ import annotations
 
+from vnnbench.common.numbers import DEFAULT_SECONDS as DEFAULT_SECONDS
 from vnnbench.common.numbers import MAX_INTEGER
 from vnnbench.common.numbers import MAX_SECONDS as MAX_SECONDS
 
-DEFAULT_SECONDS = 300.0
-"""The time limit of a run to which neither the user nor its instance gives one."""
 MIN_MEBIBYTES, MAX_MEBIBYTES = 64, 1 << 30
 """The range of a memory limit."""
 MAX_SEED = MAX_INTEGER

@@ -13,6 +13,9 @@ MAX_REAL = 1e300
 MAX_SECONDS = 100_000_000
 """The longest time limit: three years. A run's waiting time must be a number that timers accept."""
 
+DEFAULT_SECONDS = 300.0
+"""The time limit of a run to which neither the user nor its instance gives one."""
+
 
 def finite(value: float | Fraction | None) -> float | None:
     """Return the nearest float64, or None for None, for a number that overflows, for infinities and for NaN."""

@@ -136,9 +136,8 @@ class _Export:
 
 
 def _check_fit(asked: _Asked, library: Library) -> None:
-    last = max(k for atom in asked.prop.goal.atoms for k, _ in atom.terms)
     n_inputs, n_outputs = prod(asked.file.input_shape), prod(asked.file.output_shape)
-    if n_inputs != asked.prop.input_set.n_inputs or n_outputs <= last:
+    if n_inputs != asked.prop.input_set.n_inputs or n_outputs <= asked.prop.goal.last_output:
         raise LibraryError(f"{library.folder}: {asked.row.property} does not fit the tensors of {asked.network}")
 
 

@@ -143,7 +143,7 @@ class OverInputSet(Problem):
 
         Raises `PropertyError` when the network does not have the property's inputs and outputs.
         """
-        last = max(k for atom in self.goal.atoms for k, _ in atom.terms)
+        last = self.goal.last_output
         if network.n_inputs != self.input_set.n_inputs or network.n_outputs <= last:
             raise PropertyError(
                 f"the property is about {self.input_set.n_inputs} inputs and output {last}, but the network has "

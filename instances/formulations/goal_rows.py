@@ -153,10 +153,10 @@ def _add_binaries(builder: MilpBuilder, clause: Disjuncts, prefix: str) -> dict[
     """Add the binaries of a clause, and return their columns by disjunct; `prefix` names the clause, if any does."""
     if len(clause) == 1:
         return {}
-    if prefix and len(clause) == 2:
-        return {d: builder.add_column(f"e{prefix}_{d}", 0.0, 1.0, integer=True) for d in list(clause)[:1]}
-    binaries = {d: builder.add_column(f"e{prefix}_{d}", 0.0, 1.0, integer=True) for d in clause}
-    builder.add_row(f"one{prefix}", "E", 1.0, list(binaries.values()), np.ones(len(binaries)))
+    named = list(clause)[:1] if prefix and len(clause) == 2 else list(clause)
+    binaries = {d: builder.add_column(f"e{prefix}_{d}", 0.0, 1.0, integer=True) for d in named}
+    if len(named) > 1:
+        builder.add_row(f"one{prefix}", "E", 1.0, list(binaries.values()), np.ones(len(binaries)))
     return binaries
 
 

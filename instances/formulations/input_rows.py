@@ -92,21 +92,26 @@ class InputRows:
         reach = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), 2 * MIN_COEFFICIENT)
         return InputColumns(np.where(variable, 0.0, origin), exact, variable, reach)
 
-    def add(self, builder: MilpBuilder, first: FoldedLayer) -> Columns:
-        """Add the columns of the pixels that a needed neuron reads, or of all if none is or r is minimized."""
+    def add(self, builder: MilpBuilder, first: FoldedLayer, reached: InputColumns) -> Columns:
+        """Add the columns of the pixels that a needed neuron reads, or of all if none is or r is minimized; reached: as
+        `reach` returns it."""
         used = read_by(first)
         used[[i for constraint in self._set.constraints for i, _ in constraint.terms]] = True
         if isinstance(self.prop, ClosestProperty) or not used.any():
             used = np.ones_like(used)
-        return self._add_steps(builder, used) if has_steps(self.prop) else self._add_pixels(builder, used, first)
+        if has_steps(self.prop):
+            return self._add_steps(builder, used)
+        return self._add_pixels(builder, used & reached.variable, first, reached)
 
     def _name(self, letter: str, pixel: int) -> str:
         return InputColumn(letter, pixel, None if self.units is None else int(self.units.inputs[pixel])).name
 
-    def _add_pixels(self, builder: MilpBuilder, used: npt.NDArray[np.bool_], first: FoldedLayer) -> Columns:
+    def _add_pixels(
+        self, builder: MilpBuilder, used: npt.NDArray[np.bool_], first: FoldedLayer, reached: InputColumns
+    ) -> Columns:
         """Add columns x_i of a set without an L1 ball, and the rows of its constraints."""
         lower, upper = self._set.hull
-        pixels = np.flatnonzero(used & self._set.free & (lower < upper))
+        pixels = np.flatnonzero(used)
         if self.units is not None:
             above, below = _rooms(self._set)
             lower, upper = -below, above
@@ -115,18 +120,16 @@ class InputRows:
         if columns and not first.needed.any():
             hold_columns(builder, columns, [highest for _, highest in ends])
         column_of = block(self._set.n_inputs, pixels.tolist(), columns)
-        self._add_constraints(builder, column_of)
+        self._add_constraints(builder, column_of, reached)
         return Columns((column_of,), (1.0,))
 
-    def _add_constraints(self, builder: MilpBuilder, column_of: npt.NDArray[np.int64]) -> None:
+    def _add_constraints(self, builder: MilpBuilder, column_of: npt.NDArray[np.int64], reached: InputColumns) -> None:
         """Add the rows of the constraints; what does not vary with the columns goes to the right side."""
-        s = self._set
-        reach = self.reach()
-        for k, constraint in enumerate(s.constraints):
-            origin = sum((c * self._origin(reach, i) for i, c in constraint.terms), Fraction(0))
+        for k, constraint in enumerate(self._set.constraints):
+            origin = sum((c * self._origin(reached, i) for i, c in constraint.terms), Fraction(0))
             terms = [(i, c) for i, c in constraint.terms if column_of[i] >= 0]
             ends = [None if end is None else end - origin for end in (constraint.lower, constraint.upper)]
-            row = float_row(terms, (ends[0], ends[1]), reach.reach)
+            row = float_row(terms, (ends[0], ends[1]), reached.reach)
             columns, values = column_of[list(row.coefficients)], list(row.coefficients.values())
             if row.lower == row.upper == bound_in_file(row.upper, 1):
                 builder.add_row(f"equal_{k}", "E", row.upper, columns, values)

@@ -211,11 +211,12 @@ def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
     inputs = InputRows(prop, question.units)
     # A single atom reads the last hidden layer; several atoms read the outputs, which then have columns.
     layers = network.layers if prop.goal.single is None else network.layers[:-1]
-    folded = fold(layers, bounds[: len(layers)], inputs.reach())
+    reached = inputs.reach()
+    folded = fold(layers, bounds[: len(layers)], reached)
     clauses = express(network, prop.goal, folded[-1], bounds)
     read = [j for expression in expressions(clauses) for j in expression.coefficients]
     mark_needed(folded, np.isin(np.arange(len(folded[-1].needed)), read))
-    previous = inputs.add(builder, folded[0])
+    previous = inputs.add(builder, folded[0], reached)
     for k, layer in enumerate(folded, 1):
         partition = _partition(prop) if k == 1 and has_steps(prop) and form is ReluForm.PARTITION else None
         previous = _add_layer(builder, k, layer, previous, form, partition)
@@ -240,8 +241,9 @@ def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
             for d, disjunct in enumerate(clause):
                 for i, atom in enumerate(disjunct):
                     yield from wrap(f"goal_{f'{c}_' * several}{d}_{i} = {atom}", 200)
-    norm = {Norm.L1: "1", Norm.LINF: "inf", Norm.BOX: ""}[s.norm]
-    ball = "the bounds of x" if s.radius is None else f"|x - centre|_{norm} <= {float(s.radius)!r} within a box"
+    ball = (
+        "the bounds of x" if s.radius is None else f"|x - centre|_{s.norm.symbol} <= {float(s.radius)!r} within a box"
+    )
     yield f"input set: {ball}; {inputs}"
     centre = s.centre.tolist()
     for start in range(0, len(centre), 4):  # short lines: one reader accepts at most 1,024 characters

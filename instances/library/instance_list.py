@@ -14,13 +14,12 @@ import csv
 import io
 from collections.abc import Collection, Iterable
 
+from vnnbench.common.numbers import DEFAULT_SECONDS
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import holds, sha256, write_atomic
 from vnnbench.instances.layout import INSTANCES, network_file, vnnlib_file
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
-
-DEFAULT_SECONDS = 300
 
 
 def time_limit_seconds(row: CatalogRow) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.networks.network import Layer, Layered, LayeredNetwork, nowhere
-from vnnbench.instances.rationals import to_json, to_text
+from vnnbench.instances.rationals import sum_text, to_json, to_text
 
 _T = TypeVar("_T", Fraction, float, bool)
 
@@ -62,15 +62,10 @@ class Atom:
         return f"{self} {'>' if strict or self.strict else '>='} 0"
 
     def __str__(self) -> str:
-        parts = [f"{_factor(coefficient)}y_{k}" for k, coefficient in self.terms]
-        if self.constant:
-            parts.append(f"{'+' if self.constant > 0 else '-'} {to_text(abs(self.constant))}")
-        return " ".join(parts).removeprefix("+ ")
-
-
-def _factor(coefficient: Fraction) -> str:
-    size = abs(coefficient)
-    return f"{'+' if coefficient > 0 else '-'} {'' if size == 1 else f'{to_text(size)} '}"
+        text = sum_text((coefficient, f"y_{k}") for k, coefficient in self.terms)
+        if not self.constant:
+            return text
+        return f"{text} {'+' if self.constant > 0 else '-'} {to_text(abs(self.constant))}"
 
 
 def margin(target: int, source: int) -> Atom:
@@ -96,6 +91,11 @@ class OutputGoal:
     def atoms(self) -> tuple[Atom, ...]:
         """All atoms, clause by clause and disjunct by disjunct."""
         return tuple(atom for clause in self.clauses for disjunct in clause for atom in disjunct)
+
+    @property
+    def last_output(self) -> int:
+        """The largest number of an output that some atom reads."""
+        return max(k for atom in self.atoms for k, _ in atom.terms)
 
     @property
     def single(self) -> Atom | None:

@@ -39,6 +39,11 @@ class Norm(StrEnum):
     LINF = "linf"
     BOX = "box"
 
+    @property
+    def symbol(self) -> str:
+        """The norm's index in formulas, 1 or inf; that of `BOX` has no use."""
+        return self.removeprefix("l")
+
 
 _LENGTHS: dict[Norm, Callable[[Iterable[int]], int]] = {Norm.L1: sum, Norm.LINF: max}
 """The length of a vector, as a function of its absolute values."""
@@ -153,6 +158,11 @@ class InputSet:
             return x
         return [self.determined[i].value(x) if i in self.determined else Fraction(v) for i, v in enumerate(x.tolist())]
 
+    def _rationals(self, x: Float64Array) -> list[Fraction]:
+        """Return `point` with every input as a rational."""
+        point = self.point(x)
+        return point if isinstance(point, list) else list(map(Fraction, point.tolist()))
+
     def nearest(self, x: Float64Array) -> Float64Array:
         """Return `point` with each determined input rounded to the nearest float64, (n_0,)."""
         nearest = x.copy()
@@ -162,7 +172,7 @@ class InputSet:
 
     def text(self) -> str:
         """Return the set in words, without the bounds of each input."""
-        ball = [] if self.radius is None else [f"|x - centre|_{self.norm.removeprefix('l')} <= {self.radius:g}"]
+        ball = [] if self.radius is None else [f"|x - centre|_{self.norm.symbol} <= {self.radius:g}"]
         return ", ".join([f"{self.n_inputs} inputs x within their bounds", *ball, *map(str, self.constraints)])
 
     def distance(self, x: Float64Array) -> Fraction:
@@ -184,7 +194,7 @@ class InputSet:
         if x.shape != (n,) or not np.isfinite(x).all():
             raise PropertyError(f"a candidate must be a vector of {n} finite numbers")
         if self.determined or self.constraints:
-            return self._violation_of_box(self.point(x))
+            return self._violation_of_box(x)
         radius = [] if self.radius is None else [self.radius]
         numbers, exponent = to_integers(np.concatenate([x, self.centre, self.lower, self.upper, radius]))
         points, centre, lower, upper = (numbers[k * n : (k + 1) * n] for k in range(4))
@@ -200,9 +210,9 @@ class InputSet:
             violation = max(violation, to_fraction(length, exponent) - self.exact.radius)
         return violation
 
-    def _violation_of_box(self, x: Float64Array | list[Fraction]) -> Fraction:
-        """Return the violation of box and constraints at the network's input x (n_0,)."""
-        point = [v if isinstance(v, Fraction) else Fraction(float(v)) for v in x]
+    def _violation_of_box(self, x: Float64Array) -> Fraction:
+        """Return the violation of box and constraints at a candidate x (n_0,)."""
+        point = self._rationals(x)
         violation = max((constraint.violation(point) for constraint in self.constraints), default=Fraction(0))
         for i, v in enumerate(point):
             lower, upper = self.bounds(i)
@@ -231,7 +241,7 @@ class InputSet:
         towards_centre = np.where(step != 0, np.nextafter(shrunk, self.centre), self.centre)
         return towards_centre if self.violation(towards_centre) == 0 else None
 
-    def _drawn_in(self, x: Float64Array, lower: Float64Array, upper: Float64Array) -> Float64Array | None:
+    def _drawn_in(self, x: Float64Array, lower: Float64Array, upper: Float64Array) -> Float64Array:
         """Return the first of the points x + share (centre - x), with shares from small to 1, that is in the set.
 
         The first share is what the violated constraints and bounds need in exact arithmetic; more is for the rounding.
@@ -246,19 +256,15 @@ class InputSet:
 
     def _needed_share(self, x: Float64Array) -> float:
         """Return the least share of the way to the centre at which no constraint and no bound is violated."""
-        here, there = (
-            [v if isinstance(v, Fraction) else Fraction(float(v)) for v in self.point(end)] for end in (x, self.centre)
-        )
+        here, there = self._rationals(x), self._rationals(self.centre)
         values = [(c.value(here), c.value(there), (c.lower, c.upper)) for c in self.constraints]
         values += [(here[i], there[i], self.bounds(i)) for i, d in self.determined.items() if d.terms]
         share = Fraction(0)
         for value, inner, (lower, upper) in values:
-            for excess, room in (
-                (None, None) if upper is None else (value - upper, upper - inner),
-                (None, None) if lower is None else (lower - value, inner - lower),
-            ):
-                if excess is not None and room is not None and excess > 0:
-                    share = max(share, excess / (excess + room))
+            if upper is not None and value > upper:
+                share = max(share, (value - upper) / (value - inner))
+            if lower is not None and value < lower:
+                share = max(share, (lower - value) / (inner - value))
         return float_above(share)
 
     def _inner_box(self) -> tuple[Float64Array, Float64Array]:

@@ -8,7 +8,7 @@ of a single input, where lower = upper. A candidate carries the free inputs; the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from heapq import heapify, heappop, heappush
@@ -19,7 +19,7 @@ import numpy as np
 
 from vnnbench.instances.arrays import Float64Array, magnitudes
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.rationals import float_above, float_below, to_text
+from vnnbench.instances.rationals import float_above, float_below, sum_text, to_text
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SMALL = 2**7
 """The largest coefficients that stay integers in a row."""
 
-LEAST_IN_ROW = 2e-9
+_LEAST_IN_ROW = 2e-9
 """The least coefficient of a row: readers of files drop some that are smaller."""
 
 _MOST_WORK = 2_000_000
@@ -76,8 +76,7 @@ class LinearConstraint:
             raise PropertyError(f"property: no input satisfies {self}")
 
     def __str__(self) -> str:
-        text = " ".join(f"{'+' if c > 0 else '-'} {'' if abs(c) == 1 else f'{abs(c)} '}x_{i}" for i, c in self.terms)
-        text = text.removeprefix("+ ")
+        text = sum_text((Fraction(c), f"x_{i}") for i, c in self.terms)
         if self.lower == self.upper and self.lower is not None:
             return f"{text} = {to_text(self.lower)}"
         if self.upper is None and self.lower is not None:
@@ -187,18 +186,23 @@ class _Elimination:
             raise PropertyError("property: its equalities of inputs take too much exact arithmetic; use fewer of them")
 
 
+def range_of(terms: Iterable[tuple[int, int]], ranges: Callable[[int], Range]) -> Range:
+    """Return the range of sum of c_i x_i over the ranges of the inputs, by their numbers."""
+    least: Fraction | None = Fraction(0)
+    most: Fraction | None = Fraction(0)
+    for i, c in terms:
+        low, high = ranges(i) if c > 0 else ranges(i)[::-1]
+        least = None if least is None or low is None else least + c * low
+        most = None if most is None or high is None else most + c * high
+    return least, most
+
+
 def implied_range(constraint: LinearConstraint, i: int, ranges: Mapping[int, Range]) -> Range:
     """Return the range of x_i that a constraint and the ranges of its other inputs imply."""
     own = next(c for k, c in constraint.terms if k == i)
-    least = most = Fraction(0)
-    has_least = has_most = True
-    for k, c in constraint.terms:
-        if k != i:
-            low, high = ranges[k] if c > 0 else ranges[k][::-1]
-            has_least, has_most = has_least and low is not None, has_most and high is not None
-            least, most = least + c * (low or 0), most + c * (high or 0)
-    lower = None if constraint.lower is None or not has_most else (constraint.lower - most) / own
-    upper = None if constraint.upper is None or not has_least else (constraint.upper - least) / own
+    least, most = range_of(((k, c) for k, c in constraint.terms if k != i), ranges.__getitem__)
+    lower = None if constraint.lower is None or most is None else (constraint.lower - most) / own
+    upper = None if constraint.upper is None or least is None else (constraint.upper - least) / own
     return (lower, upper) if own > 0 else (upper, lower)
 
 
@@ -224,7 +228,7 @@ def float_row(terms: Iterable[tuple[int, int]], range_: Range, reach: Float64Arr
     coefficients = {}
     for i, c in found:
         exact = Fraction(c, scale)
-        in_row = float(exact) if abs(exact) > LEAST_IN_ROW else 0.0
+        in_row = float(exact) if abs(exact) > _LEAST_IN_ROW else 0.0
         apart += abs(exact - Fraction(in_row)) * Fraction(float(reach[i]))
         if in_row:
             coefficients[i] = in_row

@@ -29,7 +29,7 @@ from vnnbench.instances.properties.formulas import (
 )
 from vnnbench.instances.properties.goals import Atom, Clause, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet
-from vnnbench.instances.properties.linear_constraints import LinearConstraint, Range, normalized
+from vnnbench.instances.properties.linear_constraints import LinearConstraint, Range, normalized, range_of
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
 from vnnbench.instances.properties.rational_set import rational_set
 
@@ -108,12 +108,7 @@ def _exceeds(range_: Range) -> bool:
 
 def _is_out_of_reach(terms: _Terms, range_: Range, ranges: Mapping[_Terms, Range]) -> bool:
     """Return whether the bounds of its inputs keep a function out of its range."""
-    lowest: Fraction | None = Fraction(0)
-    highest: Fraction | None = Fraction(0)
-    for i, c in terms:
-        low, high = ranges.get(((i, 1),), (None, None))[:: 1 if c > 0 else -1]
-        lowest = None if lowest is None or low is None else lowest + c * low
-        highest = None if highest is None or high is None else highest + c * high
+    lowest, highest = range_of(terms, lambda i: ranges.get(((i, 1),), (None, None)))
     lower, upper = range_
     below = lower is not None and highest is not None and highest < lower
     return below or (upper is not None and lowest is not None and lowest > upper)

@@ -22,6 +22,7 @@ from vnnbench.instances.properties.goals import Atom
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import LinearProperty, Property, VerifyProperty
+from vnnbench.instances.rationals import powers
 
 Bounds = Sequence[tuple[Fraction, Fraction]]
 """The lower and the upper bound of each input, exactly."""
@@ -107,12 +108,8 @@ def _constraint(constraint: LinearConstraint) -> Iterator[Formula]:
 
 def _at_least_0(function: Linear) -> Comparison:
     """Return function >= 0 for a function of inputs, times a number with which all decimals end."""
-    denominators = [number.denominator for number in (*function.terms.values(), function.constant)]
-    odd = lcm(*denominators)
-    for factor in (2, 5):
-        while odd % factor == 0:
-            odd //= factor
-    return Comparison(function.times(Fraction(odd)), Relation.AT_LEAST, 0)
+    rest, _, _ = powers(lcm(*(number.denominator for number in (*function.terms.values(), function.constant))))
+    return Comparison(function.times(Fraction(rest)), Relation.AT_LEAST, 0)
 
 
 def _goal(prop: VerifyProperty | LinearProperty) -> Iterator[Formula]:
