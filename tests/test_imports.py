@@ -30,8 +30,8 @@ ALLOWED = {
 ROOMS = {
     "instances": (
         "errors", "limits", "layout", "arrays", "progress", "files", "randomness", "rationals",
-        "networks", "datasets", "training", "onnx_files", "properties", "bounds", "formulations", "families", "suites",
-        "library", "generation",
+        "networks", "datasets", "training", "onnx_files", "properties", "step_networks", "bounds", "formulations",
+        "train_models", "families", "suites", "library", "generation",
     ),
     "solvers": (
         "base", "options", "relay", "vendor", "package_solver", "command_line", "gurobi", "highs", "scip", "registry",

@@ -1,0 +1,172 @@
+"""The problem of training a sparse network of step functions: its data, its boxes, and its terms.
+
+The network has one hidden layer of n neurons. For a sample x (m,) and its class,
+
+    sp_i = w_i x + b_i        st_i = 1 if sp_i >= eps, 0 if sp_i <= 0
+    spF_k = sum_i q_ik st_i + bF_k        stF_k = 1 if spF_k >= eps, 0 if spF_k <= 0
+    E_k = 1 - stF_k for the sample's class k, else stF_k
+
+and no sample may have a pre-activation between 0 and eps. Over all training samples, minimize
+
+    sum E + 0.1 (weights sum w + activations sum st + neurons sum KS)
+
+where the three flags are 0 or 1, sums are not divided by anything, and KS_i is 1 if neuron i is active on some training
+sample. The value of the problem is minus that objective. 0.1 is the float64 number of this decimal.
+
+Hidden weights lie in [-1, 1]; with the flag `weights` they are integers from 0 to `weight_limit`, and their sum may
+have a limit. In an integer network all weights and biases are integers, and inputs are integers from 0 to 10. A weight
+of an input that is 0 in all training samples is 0.
+
+Source: [R] Rosenhahn 2023, JOTA 199:931-954, section 3. Flags (0, 0, 1) are the model of Thorbjarnarson and
+Yorke-Smith 2023, PLOS ONE 18(2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import ClassVar
+
+import numpy as np
+
+from vnnbench.instances.arrays import BoolArray
+from vnnbench.instances.datasets.labelled_data import LabelledData, Split
+from vnnbench.instances.errors import PropertyError
+
+FACTOR = 0.1
+"""The weight of every sparsity term beside the errors."""
+MIN_EPSILON, EPSILON_PER_BIG_M, EPSILON_GRID = 1e-3, 4e-5, 4096
+"""The least eps; its least ratio to the big-M of `plain`, so that a binary within a solver's integrality tolerance of
+1e-5 moves a pre-activation by at most eps / 4; and the denominator of eps, so that eps / 2 is exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Which sparsity terms the objective has, and whether all weights and biases are integers.
+
+    weights, activations, neurons: the flags b, c, d of [R], Table 3.
+    """
+
+    weights: bool
+    activations: bool
+    neurons: bool
+    integer: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name in catalogues and reports: the flags, such as 101, or int."""
+        return "int" if self.integer else "".join(str(int(flag)) for flag in self.flags)
+
+    @property
+    def flags(self) -> tuple[bool, bool, bool]:
+        return (self.weights, self.activations, self.neurons)
+
+
+VARIANTS = (
+    *(Variant(bool(code & 4), bool(code & 2), bool(code & 1)) for code in range(8)),
+    Variant(True, True, True, integer=True),
+)
+"""The nine variants of [R], Table 3: eight combinations of flags, and the integer network with all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An interval for each parameter of one kind; integer: only integers in it."""
+
+    lower: float
+    upper: float
+    integer: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainProperty:
+    """One training problem.
+
+    neurons: n. weight, bias: boxes of w and b. output_weight, output_bias: boxes of q and bF. weight_sum_limit: the
+    largest sum of all hidden weights, None without one. epsilon: eps.
+    """
+
+    family: ClassVar[str] = "train"
+
+    split: Split
+    neurons: int
+    variant: Variant
+    weight: Box
+    bias: Box
+    output_weight: Box
+    output_bias: Box
+    weight_sum_limit: int | None
+    epsilon: float
+
+    @property
+    def training(self) -> LabelledData:
+        return self.split.training
+
+    @property
+    def n_inputs(self) -> int:
+        return self.split.training.n_inputs
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.split.classes)
+
+    @property
+    def used_inputs(self) -> BoolArray:
+        """Return which inputs (m,) are nonzero in some training sample; the others have no weights."""
+        return np.asarray((self.training.inputs != 0).any(axis=0))
+
+    @property
+    def big_m(self) -> float:
+        """Return the one big-M of `plain`: the largest pre-activation, or how far one can be below eps."""
+        hidden = _hidden_range(self.training, self.weight, self.bias, self.weight_sum_limit)
+        output = _output_range(self.neurons, self.output_weight, self.output_bias)
+        return max(hidden[1], output[1], self.epsilon - hidden[0], self.epsilon - output[0])
+
+
+def train_property(
+    split: Split, neurons: int, variant: Variant, weight_limit: int = 1, weight_sum_limit: int | None = None
+) -> TrainProperty:
+    """Return the problem with the boxes and eps that its data need.
+
+    A neuron (w, b) with continuous weights keeps its steps when it is scaled, so |b| <= 1 excludes none that |w| <= 1
+    allows but for eps. With integer weights the bias reaches the largest weighted sum of a training sample. The box of
+    bF maps onto itself under bF -> eps - bF, which complements an output. Raises `PropertyError` if an integer network
+    needs a big-M with which solvers' tolerances exceed eps = 1.
+    """
+    if not variant.weights:
+        weight, bias = Box(-1.0, 1.0, False), Box(-1.0, 1.0, False)
+    else:
+        weight = Box(0.0, float(weight_limit), True)
+        largest = _hidden_range(split.training, weight, Box(0.0, 0.0, True), weight_sum_limit)[1]
+        bias = Box(-float(max(1, ceil(largest))), 1.0, variant.integer)
+    output_weight = Box(-1.0, 1.0, variant.integer)
+    hidden = _hidden_range(split.training, weight, bias, weight_sum_limit)
+    size = max(hidden[1], -hidden[0], neurons + 1.0)
+    if variant.integer:
+        epsilon = 1.0
+        if EPSILON_PER_BIG_M * (size + epsilon) > epsilon:
+            raise PropertyError(
+                f"data set {split.dataset}: an integer network needs a big-M of {size + epsilon:g}, and solvers are "
+                f"exact enough up to {epsilon / EPSILON_PER_BIG_M:g}; use fewer inputs or a weight_sum_limit"
+            )
+        output_bias = Box(1.0 - neurons, float(neurons), True)
+    else:
+        wanted = max(MIN_EPSILON, EPSILON_PER_BIG_M * size / (1 - EPSILON_PER_BIG_M))
+        epsilon = ceil(wanted * EPSILON_GRID) / EPSILON_GRID
+        output_bias = Box(epsilon - 1.0, 1.0, False)
+    return TrainProperty(
+        split, neurons, variant, weight, bias, output_weight, output_bias, weight_sum_limit, epsilon
+    )  # fmt: skip
+
+
+def _hidden_range(data: LabelledData, weight: Box, bias: Box, weight_sum_limit: int | None) -> tuple[float, float]:
+    """Return bounds on every hidden pre-activation, over all training samples."""
+    sums = data.inputs.sum(axis=1)
+    above = weight.upper * sums
+    if weight_sum_limit is not None:
+        above = np.minimum(above, weight_sum_limit * data.inputs.max(axis=1, initial=0.0))
+    return bias.lower + weight.lower * float(sums.max()), bias.upper + float(above.max())
+
+
+def _output_range(neurons: int, weight: Box, bias: Box) -> tuple[float, float]:
+    return bias.lower + neurons * weight.lower, bias.upper + neurons * weight.upper
