@@ -5,7 +5,8 @@ Functions named `print_...` are one command's work and return the command's exit
 
 from __future__ import annotations
 
-from vnnbench.instances.generation.forecast import Batches, Forecast, GenerationPlan
+from vnnbench.instances.generation.forecast import Forecast
+from vnnbench.instances.generation.suite_work import Batches, GenerationPlan
 from vnnbench.isolation.supervisor import GRACE_SECONDS
 from vnnbench.leaderboard.text import count, span
 from vnnbench.output import display

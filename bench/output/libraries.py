@@ -20,7 +20,7 @@ from vnnbench.instances.library.findings import Severity
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.summary import GridRow, grid_summary, library_bytes
 from vnnbench.instances.networks.pruning import Method, Structure
-from vnnbench.instances.suites.suite import Family, Pruning, Question
+from vnnbench.instances.suites.network_suite import Pruning
 from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
@@ -38,7 +38,7 @@ _MOST_OF_A_QUESTION = 600
 def show_suites(output: str) -> int:
     """Print the built-in suites with their numbers of problems and instances."""
     suites = [load_suite(name) for name in builtin_suites()]
-    rows = [(s.name, s.dataset, s.n_problems, s.n_instances, s.description) for s in suites]
+    rows = [(s.name, ", ".join(s.datasets) or None, s.n_problems, s.n_instances, s.description) for s in suites]
     columns = ("suite", "dataset", "problems", "instances", "description")
     if output == "json":
         display.print_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -48,24 +48,13 @@ def show_suites(output: str) -> int:
 
 
 def show_suite(name: str, output: str) -> int:
-    """Print what one suite contains: its networks, properties, surrogates and formulations."""
+    """Print what one suite contains."""
     suite = load_suite(name)
     facts: dict[str, Any] = {
         "suite": suite.name,
         "description": suite.description,
-        "family": suite.family.value,
-        "dataset": suite.dataset,
-        "input sides": list(suite.input_sides) or None,
-        "inputs": [group.n_inputs for group in suite.groups()[:: len(suite.architectures)]],
-        "architectures": [f"{depth}x{width}" for depth, width in suite.architectures],
-        "seeds": list(suite.seeds),
-        "training": asdict(suite.training) if suite.training else None,
-        "properties": [_asked(question, suite.family) for question in suite.questions],
-        "surrogates": [pruning.name for pruning in suite.prunings],
-        "finetuning": asdict(suite.finetuning) if suite.finetuning else None,
-        "spr": asdict(suite.spr) if suite.spr else None,
-        "formulations": [f.value for f in suite.formulations],
-        "bounds": {f.value: suite.bounds_of(f).value for f in suite.formulations},
+        "family": suite.family,
+        **suite.facts(),
         "problems": suite.n_problems,
         "instances": suite.n_instances,
     }
@@ -74,17 +63,6 @@ def show_suite(name: str, output: str) -> int:
     else:
         display.print_facts({key: _listed(value) for key, value in facts.items() if value is not None})
     return 0
-
-
-def _asked(question: Question, family: Family) -> dict[str, Any]:
-    facts = {
-        "norm": question.norm.value,
-        "goal": question.goal.value if family is Family.VERIFY else None,
-        "radius": list(question.radius) if question.radius else None,
-        "radii": list(question.radii) or None,
-        "margin": question.margin,
-    }
-    return {key: value for key, value in facts.items() if value is not None}
 
 
 def _listed(value: Any) -> object:

@@ -13,7 +13,7 @@ from vnnbench.instances.library.library import instance_sha256
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.properties.property import Property
 from vnnbench.instances.properties.property_file import property_json
-from vnnbench.instances.suites.suite import Formulation, Pruning
+from vnnbench.instances.suites.network_suite import Formulation, Pruning
 
 
 @dataclass(frozen=True, slots=True, eq=False)

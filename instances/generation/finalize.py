@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -37,7 +38,7 @@ def recipe() -> dict[str, Any]:
 
 def finish(
     suite: Suite,
-    instances: list[PlannedInstance],
+    instances: Sequence[PlannedInstance],
     folder: Path,
     records: list[Record],
     networks_from: Library | None,
