@@ -9,6 +9,7 @@ from vnnbench.instances.generation.forecast import forecast
 from vnnbench.instances.generation.generate import generate, work_of
 from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.layout import STATE
+from vnnbench.instances.library.library import Library
 from vnnbench.instances.suites.suite_toml import parse_suite
 
 TEXT = (
@@ -49,7 +50,7 @@ def test_one_instance_needs_whole_batches(suite, tmp_path):
 
 
 def test_networks_of_another_library_are_not_trained(suite, tmp_path, tiny_library):
-    options = GenerationOptions(networks_from=tiny_library)
+    options = GenerationOptions(networks_from=Library.open(tiny_library))
     told = forecast(work_of(suite, (), options).plan(), tmp_path / "library")
     assert (counts(told.trained), counts(told.finetuned)) == ((0, 0, 0, 0), (0, 0, 0, 0))
 
