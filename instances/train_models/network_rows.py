@@ -44,29 +44,31 @@ class Ranges:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkColumns:
-    """Columns: sp and st (T', n), spF (T', K'); and the numbers of neurons (n,)."""
+    """Columns: sp and st (T', n), output (T', K') for spF; and the numbers of neurons (n,)."""
 
     sp: Indices
     st: Indices
-    spF: Indices
+    output: Indices
     neurons: Indices
 
 
-def add_network(blocks: Blocks, prop: TrainProperty, samples: Samples, outputs: Indices, ranges: Ranges) -> NetworkColumns:
+def add_network(
+    blocks: Blocks, prop: TrainProperty, samples: Samples, outputs: Indices, ranges: Ranges
+) -> NetworkColumns:
     """Add the columns and rows of the network at the samples, for these outputs."""
-    T, I, J = samples.numbers, np.arange(prop.neurons, dtype=np.int64), np.flatnonzero(prop.used_inputs)
+    T, neurons, inputs = samples.numbers, np.arange(prop.neurons, dtype=np.int64), np.flatnonzero(prop.used_inputs)
     Q, variant = prop.output_weight.upper, prop.variant
-    w = blocks.parameters("w", (I, J), prop.weight, FACTOR * variant.weights)
-    b = blocks.parameters("b", (I,), prop.bias)
-    q = blocks.parameters("q", (I, outputs), prop.output_weight)
+    w = blocks.parameters("w", (neurons, inputs), prop.weight, FACTOR * variant.weights)
+    b = blocks.parameters("b", (neurons,), prop.bias)
+    q = blocks.parameters("q", (neurons, outputs), prop.output_weight)
     c = blocks.parameters("bF", (outputs,), prop.output_bias)
-    ks = blocks.binaries("KS", (I,), FACTOR) if variant.neurons else None
-    sp = blocks.columns("sp", (T, I), ranges.lower, ranges.upper)
-    st = blocks.binaries("st", (T, I), FACTOR * variant.activations * samples.counts[:, None])
-    p = blocks.columns("p", (T, I, outputs), -Q, Q)
+    ks = blocks.binaries("KS", (neurons,), FACTOR) if variant.neurons else None
+    sp = blocks.columns("sp", (T, neurons), ranges.lower, ranges.upper)
+    st = blocks.binaries("st", (T, neurons), FACTOR * variant.activations * samples.counts[:, None])
+    p = blocks.columns("p", (T, neurons, outputs), -Q, Q)
     spF = blocks.columns("spF", (T, outputs), ranges.output_lower, ranges.output_upper)
-    _add_pre_activations(blocks, prop.training.inputs[T][:, J], (T, I), w, b, sp)
-    products, on = (T, I, outputs), st[:, :, None]
+    _add_pre_activations(blocks, prop.training.inputs[T][:, inputs], (T, neurons), w, b, sp)
+    products, on = (T, neurons, outputs), st[:, :, None]
     blocks.rows("pu", products, "L", 0.0, [(p, 1.0), (on, -Q)])
     blocks.rows("pl", products, "G", 0.0, [(p, 1.0), (on, Q)])
     blocks.rows("qu", products, "L", Q, [(p, 1.0), (q, -1.0), (on, Q)])
@@ -76,8 +78,8 @@ def add_network(blocks: Blocks, prop: TrainProperty, samples: Samples, outputs: 
     if prop.weight_sum_limit is not None:
         blocks.wide_rows("limit", (), "L", prop.weight_sum_limit, w.ravel(), np.ones(w.size))
     if ks is not None:
-        blocks.rows("kill", (T, I), "L", 0.0, [(st, 1.0), (ks, -1.0)])
-    return NetworkColumns(sp, st, spF, I)
+        blocks.rows("kill", (T, neurons), "L", 0.0, [(st, 1.0), (ks, -1.0)])
+    return NetworkColumns(sp, st, spF, neurons)
 
 
 def _add_pre_activations(

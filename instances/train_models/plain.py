@@ -32,7 +32,7 @@ def encode_plain(prop: TrainProperty, name: str) -> MilpModel:
     net = add_network(blocks, prop, Samples(T, np.ones_like(T)), outputs, Ranges(-M, M, -M, M))
     stF = blocks.binaries("stF", (T, outputs))
     E = blocks.columns("E", (T, outputs), 0.0, 1.0, objective=1.0)
-    for letter, numbers, sp, st in (("", (T, net.neurons), net.sp, net.st), ("F", (T, outputs), net.spF, stF)):
+    for letter, numbers, sp, st in (("", (T, net.neurons), net.sp, net.st), ("F", (T, outputs), net.output, stF)):
         blocks.rows(f"off{letter}", numbers, "L", 0.0, [(sp, 1.0), (st, -M)])
         blocks.rows(f"on{letter}", numbers, "G", eps - M, [(sp, 1.0), (st, -M)])
     is_class = outputs == data.classes[:, None]

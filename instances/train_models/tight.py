@@ -62,7 +62,7 @@ def encode_tight(prop: TrainProperty, name: str, ingredients: Set[Ingredient] = 
     if Ingredient.MONOTONE in ingredients and prop.weight.lower >= 0:
         _add_monotone(blocks, groups, net)
     if Ingredient.ORDER in ingredients and prop.neurons > 1:
-        _add_order(blocks, groups, net)
+        _add_order(blocks, net)
     return builder.build()
 
 
@@ -103,14 +103,22 @@ def _one_range(prop: TrainProperty) -> Ranges:
     return Ranges(-prop.big_m, prop.big_m, -prop.big_m, prop.big_m)
 
 
-def _add_hidden_steps(blocks: Blocks, prop: TrainProperty, groups: _Groups, net: NetworkColumns, ranges: Ranges) -> None:
+def _add_hidden_steps(
+    blocks: Blocks, prop: TrainProperty, groups: _Groups, net: NetworkColumns, ranges: Ranges
+) -> None:
     numbers, lower, upper = (groups.samples.numbers, net.neurons), np.asarray(ranges.lower), np.asarray(ranges.upper)
     blocks.rows("off", numbers, "L", 0.0, [(net.sp, 1.0), (net.st, -upper)])
     blocks.rows("on", numbers, "G", lower, [(net.sp, 1.0), (net.st, lower - prop.epsilon)])
 
 
 def _add_errors(
-    blocks: Blocks, prop: TrainProperty, groups: _Groups, net: NetworkColumns, ranges: Ranges, outputs: Indices, times: int
+    blocks: Blocks,
+    prop: TrainProperty,
+    groups: _Groups,
+    net: NetworkColumns,
+    ranges: Ranges,
+    outputs: Indices,
+    times: int,
 ) -> None:
     """Add the errors of the outputs, each for `times` outputs.
 
@@ -123,22 +131,30 @@ def _add_errors(
     others = groups.samples.counts[:, None] - alike
     E = blocks.binaries("E", (groups.samples.numbers, outputs), times * (alike - others))
     if others.any():
-        blocks.builder.add_column(ONE, 1.0, 1.0)
-        blocks.builder.set_objective(...)
+        builder = blocks.builder
+        builder.set_objective(builder.add_column(ONE, 1.0, 1.0), float(times * others.sum()))
     sign = np.where(of_first, -1.0, 1.0)  # stF = E, or 1 - E
     constant = np.where(of_first, 1.0, 0.0)
     numbers = (groups.samples.numbers, outputs)
-    blocks.rows("offF", numbers, "L", upper * constant, [(net.spF, 1.0), (E, -upper * sign)])
+    blocks.rows("offF", numbers, "L", upper * constant, [(net.output, 1.0), (E, -upper * sign)])
     eps = prop.epsilon
-    blocks.rows("onF", numbers, "G", lower + (eps - lower) * constant, [(net.spF, 1.0), (E, -(eps - lower) * sign)])
+    blocks.rows("onF", numbers, "G", lower + (eps - lower) * constant, [(net.output, 1.0), (E, -(eps - lower) * sign)])
 
 
 def _add_monotone(blocks: Blocks, groups: _Groups, net: NetworkColumns) -> None:
     """Add st_S <= st_T for samples with inputs S <= T, unless another sample lies between them."""
-    X = groups.inputs
-    below: BoolArray = (X[:, None, :] <= X[None, :, :]).all(axis=-1) & ~np.eye(len(X), dtype=bool)
-    ...
+    X, numbers = groups.inputs, groups.samples.numbers
+    below = np.asarray((X[:, None, :] <= X[None, :, :]).all(axis=-1))
+    below &= ~(below.T & np.tri(len(X), dtype=bool))  # of equal samples one is the smaller one
+    between = below.astype(np.float32) @ below.astype(np.float32) > 0
+    for smaller, larger in np.argwhere(below & ~between).tolist():
+        pair = (numbers[[smaller]], numbers[[larger]], net.neurons)
+        blocks.rows("less", pair, "L", 0.0, [(net.st[smaller], 1.0), (net.st[larger], -1.0)])
 
 
-def _add_order(blocks: Blocks, groups: _Groups, net: NetworkColumns) -> None:
-    ...
+def _add_order(blocks: Blocks, net: NetworkColumns) -> None:
+    """Add, for neighbours I and I + 1: sum_T st_T_I >= sum_T st_T_I+1."""
+    first = net.neurons[:-1]
+    indices = np.concatenate([net.st[:, :-1], net.st[:, 1:]]).T
+    data = np.broadcast_to(np.repeat([1.0, -1.0], len(net.st)), indices.shape)
+    blocks.wide_rows("order", (first,), "G", 0.0, indices, data)
