@@ -126,7 +126,9 @@ def _integers(values: Float64Array) -> tuple[Integers, int]:
     return np.array(numbers, dtype=object), exponent
 
 
-def _common(left: Integers, left_exponent: int, right: Integers, right_exponent: int) -> tuple[npt.NDArray[np.object_], int]:
+def _common(
+    left: Integers, left_exponent: int, right: Integers, right_exponent: int
+) -> tuple[npt.NDArray[np.object_], int]:
     """Return left - right as integers over 2**exponent."""
     exponent = max(left_exponent, right_exponent)
     return (left << (exponent - left_exponent)) - (right << (exponent - right_exponent)), exponent
