@@ -22,14 +22,19 @@ from vnnbench.instances.generation.finalize import finish, recipe
 from vnnbench.instances.generation.network_work import network_work
 from vnnbench.instances.generation.repair import mend
 from vnnbench.instances.generation.suite_work import GenerationOptions, Step, SuiteWork
+from vnnbench.instances.generation.train_work import train_work
 from vnnbench.instances.generation.workers import worker_pool
 from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.progress import GenerationProgress, Progress, Silent
 from vnnbench.instances.suites.network_suite import NetworkSuite
 from vnnbench.instances.suites.suite import Suite
+from vnnbench.instances.suites.train_suite import TrainSuite
 
-_KINDS: dict[type[Suite], Callable[[Any, Sequence[str], GenerationOptions], SuiteWork]] = {NetworkSuite: network_work}
+_KINDS: dict[type[Suite], Callable[[Any, Sequence[str], GenerationOptions], SuiteWork]] = {
+    NetworkSuite: network_work,
+    TrainSuite: train_work,
+}
 """The work on each kind of suites; it takes the suite, the selection and the options."""
 _DEFAULTS = GenerationOptions()
 

@@ -15,6 +15,7 @@ from vnnbench.common.toml_table import (
     list_of,
     number,
     one_line,
+    one_of,
     word_of,
 )
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
@@ -82,7 +83,7 @@ def _suite(
 
 def _trained(table: Table) -> dict[str, Any]:
     """Return the values that only suites on a data set have."""
-    dataset = table.take("dataset", _dataset, f"one of {', '.join(MAX_SEEDS)}")
+    dataset = table.take("dataset", one_of(MAX_SEEDS), f"one of {', '.join(MAX_SEEDS)}")
     seeds = table.take("seeds", list_of(integer(0, max(MAX_SEEDS.values()) - 1)), "different integers from 0")
     if max(seeds) >= MAX_SEEDS[dataset]:
         table.fail("seeds", seeds, f"below {MAX_SEEDS[dataset]}: each seed has training images of {dataset} of its own")
@@ -226,12 +227,6 @@ def _planted(suite_table: Table, n_seeds: int, questions: tuple[Question, ...]) 
 def _left_out(table: Table, key: str, reason: str) -> None:
     if key in table.values:
         table.fail(key, table.values[key], f"left out: {reason}")
-
-
-def _dataset(value: Any) -> str:
-    if one_line(value) not in MAX_SEEDS:
-        raise ValueError
-    return str(value)
 
 
 def _ball(value: Any) -> Norm:

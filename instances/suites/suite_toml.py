@@ -9,15 +9,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vnnbench.common.toml_table import MAX_TOML_BYTES, Table, one_line, parse_toml
+from vnnbench.common.toml_table import MAX_TOML_BYTES, Table, one_line, one_of, parse_toml
 from vnnbench.instances.errors import SuiteError
 from vnnbench.instances.files import read_plain
 from vnnbench.instances.limits import MAX_INSTANCES
+from vnnbench.instances.step_networks.train_property import TrainProperty
 from vnnbench.instances.suites.network_suite import Family
 from vnnbench.instances.suites.network_suite_toml import maximize_suite, verify_suite
 from vnnbench.instances.suites.suite import Suite
+from vnnbench.instances.suites.train_suite_toml import train_suite
 
-_READERS: dict[str, Callable[[Table, str, str], Suite]] = {Family.VERIFY: verify_suite, Family.MAXIMIZE: maximize_suite}
+_READERS: dict[str, Callable[[Table, str, str], Suite]] = {
+    Family.VERIFY: verify_suite,
+    Family.MAXIMIZE: maximize_suite,
+    TrainProperty.family: train_suite,
+}
 """The reader of a suite's table by its family; it takes the table, name and description."""
 
 
@@ -51,7 +57,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
 def parse_suite(text: str, source: str) -> Suite:
     """Return the suite of a TOML text; `source` names it in errors. Raises SuiteError."""
     table = parse_toml(text, source, SuiteError)
-    family = table.take("family", _family, f"one of {', '.join(_READERS)}", Family.VERIFY.value)
+    family = table.take("family", one_of(_READERS), f"one of {', '.join(_READERS)}", Family.VERIFY.value)
     name = table.take("name", _name, "a name of a-z, 0-9 and -")
     description = table.take("description", one_line, "one line of text", "")
     suite = _READERS[family](table, name, description)
@@ -59,12 +65,6 @@ def parse_suite(text: str, source: str) -> Suite:
     if suite.n_instances > MAX_INSTANCES:
         raise SuiteError(f"{source}: has {suite.n_instances} instances; a suite has at most {MAX_INSTANCES}")
     return suite
-
-
-def _family(value: Any) -> str:
-    if (family := one_line(value)) not in _READERS:
-        raise ValueError
-    return family
 
 
 def _name(value: Any) -> str:
