@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vnnbench.common.toml_table import Table, integer, list_of, one_line, one_of, word_of
+from vnnbench.common.toml_table import REQUIRED, Table, integer, list_of, one_line, one_of, word_of
 from vnnbench.instances.datasets.table_sources import TABLE_NAMES, TableSource, csv_table
 from vnnbench.instances.errors import SuiteError
 from vnnbench.instances.files import read_plain, sha256
@@ -51,9 +51,8 @@ def _data(suite_table: Table, neurons: int | None) -> tuple[TrainData, ...]:
     found: list[TrainData] = []
     for table in tables:
         source = _source(table)
-        own = table.take("neurons", integer(1, MAX_NEURONS), f"an integer of 1 to {MAX_NEURONS}", neurons)
-        if own is None:
-            table.fail("neurons", None, "given, here or for the whole suite")
+        right = f"an integer of 1 to {MAX_NEURONS}, here or for the whole suite"
+        own = table.take("neurons", integer(1, MAX_NEURONS), right, REQUIRED if neurons is None else neurons)
         samples = table.take("training_samples", integer(2, MAX_SAMPLES), f"an integer of 2 to {MAX_SAMPLES}", None)
         data = TrainData(source, own, samples, _sha256(source))
         if data.name in [other.name for other in found]:
