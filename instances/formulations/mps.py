@@ -12,6 +12,7 @@ import zlib
 from array import array
 from collections.abc import Iterator
 from itertools import chain, islice
+from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
@@ -169,6 +170,7 @@ class _Parser:
         self.senses: list[str] = []
         self.rows: dict[str, int] = {}
         self.columns: dict[str, int] = {}
+        self.newest: str | None = None
         self.integer: list[bool] = []
         self.inside_integers = False
         self.entry_rows, self.entry_columns, self.entry_values = array("q"), array("q"), array("d")
@@ -187,7 +189,7 @@ class _Parser:
             value = float(text)
         except ValueError:
             self.fail(f"{text[:40]!r} is not a number")
-        if not np.isfinite(value) or "_" in text:
+        if not isfinite(value) or "_" in text:
             self.fail(f"{text[:40]!r} is not a finite number")
         return value
 
@@ -216,32 +218,36 @@ class _Parser:
                 self.fail(f"unknown marker {value[:40]}")
             self.inside_integers = value == "'INTORG'"
             return
-        if name not in self.columns:
-            if len(self.columns) == MAX_MPS_NAMES:
-                self.fail(f"has more than {MAX_MPS_NAMES} columns, the most that is read")
-            self.columns[name] = len(self.columns)
-            self.seen.clear()
-            self.bounds.append(0)
-            self.integer.append(self.inside_integers)
-            self.lower.append(0.0)
-            self.upper.append(np.inf)
-        column = self.columns[name]
-        if column != len(self.columns) - 1:
-            self.fail(f"the entries of column {name} are not in one block")
-        if row == self.objective_row:
-            if column in self.objective:
-                self.fail(f"column {name} has two objective entries")
-            self.objective[column] = self.number(value)
-        elif row in self.rows:
-            place = self.rows[row]
+        if name != self.newest:
+            self.new_column(name)
+        column = len(self.columns) - 1
+        place = self.rows.get(row)
+        if place is not None:
             if place in self.seen:
                 self.fail(f"column {name} has two entries in row {row}")
             self.seen.add(place)
             self.entry_rows.append(place)
             self.entry_columns.append(column)
             self.entry_values.append(self.number(value))
+        elif row == self.objective_row:
+            if column in self.objective:
+                self.fail(f"column {name} has two objective entries")
+            self.objective[column] = self.number(value)
         else:
             self.fail(f"unknown row {row[:40]}")
+
+    def new_column(self, name: str) -> None:
+        if name in self.columns:
+            self.fail(f"the entries of column {name} are not in one block")
+        if len(self.columns) == MAX_MPS_NAMES:
+            self.fail(f"has more than {MAX_MPS_NAMES} columns, the most that is read")
+        self.columns[name] = len(self.columns)
+        self.newest = name
+        self.seen.clear()
+        self.bounds.append(0)
+        self.integer.append(self.inside_integers)
+        self.lower.append(0.0)
+        self.upper.append(np.inf)
 
     def rhs_line(self, fields: list[str]) -> None:
         if len(fields) != 3 or (fields[1] not in self.rows and fields[1] != self.objective_row):
@@ -302,11 +308,6 @@ class _Parser:
         )
 
 
-def _lines(text: bytes) -> Iterator[str]:
-    """Yield the lines one by one: a list of short lines would take a hundred times their memory."""
-    return (line.removesuffix(b"\n").decode("ascii") for line in io.BytesIO(text))
-
-
 def parse_mps(text: bytes, source: str) -> MilpModel:
     """Parse the portable subset; `source` names the file in errors. Raises `ModelError`."""
     parser = _Parser(source)
@@ -320,12 +321,13 @@ def parse_mps(text: bytes, source: str) -> MilpModel:
         "RHS": parser.rhs_line,
         "BOUNDS": parser.bound_line,
     }
-    for parser.line, line in enumerate(_lines(text), 1):
-        if line.startswith("*"):
+    # One by one: a list of short lines would take a hundred times their memory.
+    for parser.line, line in enumerate(io.TextIOWrapper(io.BytesIO(text), "ascii", newline="\n"), 1):
+        if line[0] == "*":
             if not parser.section:
                 parser.comments.append(line[1:].strip())
             continue
-        if len(line) > MAX_MPS_LINE:
+        if len(line) > MAX_MPS_LINE and len(line.removesuffix("\n")) > MAX_MPS_LINE:
             parser.fail(f"has more than {MAX_MPS_LINE} characters, the most that is read of a line")
         fields = line.split()
         if not fields:
