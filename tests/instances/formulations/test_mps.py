@@ -19,6 +19,7 @@ from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
 from vnnbench.instances.formulations.mps import compress, mps_text, parse_mps, read_mps
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.limits import MAX_MPS_LINE
 from vnnbench.judging.model_comparison import differences
 from vnnbench.solvers.registry import get_solver, installed_solvers
 
@@ -346,6 +347,15 @@ def test_any_junk_is_read_or_one_line(junk, place):
 def test_the_line_of_a_mistake_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"memory: line 12: 'nan' is not a finite number"):
         parse_mps(BAD["NaN"].encode(), "memory")
+
+
+def test_a_line_of_the_most_characters_is_read_and_a_longer_one_is_not():
+    def padded(n):
+        return edited(" m r 0.1", " m r 0.1".ljust(n)).encode()
+
+    assert mps_text(parse_mps(padded(MAX_MPS_LINE), "memory")) == GOOD.encode()
+    with pytest.raises(ModelError, match=f"line 12: has more than {MAX_MPS_LINE} characters"):
+        parse_mps(padded(MAX_MPS_LINE + 1), "memory")
 
 
 def test_lines_are_read_one_by_one():
