@@ -159,7 +159,7 @@ _BOUND_KINDS = ("BV", "FR", "MI", "LO", "UP", "FX")
 class _Parser:
     """The state of one pass over the lines; `fail` names the place.
 
-    entry_rows, entry_columns, entry_values: the coefficients, by column. seen: the rows of the newest column.
+    entry_rows, entry_columns, entry_values: the coefficients, by column. newest, seen: the newest column and its rows.
     bounds: by column, a bit for each kind of bound that it has.
     """
 
