@@ -19,8 +19,8 @@ from vnnbench.instances.datasets.table import Table
 from vnnbench.instances.randomness import unit_interval
 
 DIGITS_PAIR = (3, 8)
-"""The two digits of `digits-pair`: 183 and 174 samples. Among the pairs that are hard to tell apart, the one that
-differs in two strokes."""
+"""The two digits of `digits-pair`. Of all 45 pairs only 1, 8 and 7, 9 are harder for logistic regression, which gets
+96 % of them right in five-fold cross-validation, and the best threshold on one pixel 81 %."""
 
 CORNER_CELLS, CORNER_SIDE = 10, 6
 """Cells of `corner` in each direction, each with one sample, and those of its upper left square."""

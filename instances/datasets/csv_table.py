@@ -62,51 +62,74 @@ def parse_csv(data: bytes, name: str, file: str, target: str | None, ignored: Co
     kept = [i for i, column in enumerate(header) if i != target_index and column not in ignored]
     if not kept:
         raise DataError(f"{where}: has no column beside {header[target_index]!r}; a table needs features")
-    values, codes = array("d"), array("q")  # a list of numbers takes four times the memory
-    first_lines: dict[str, int] = {}
-    code_of: dict[str, int] = {}
+    values, labels = array("d"), _Labels(file, header[target_index])
     for line, record in records:
         where = f"{file}, line {line}"
         if len(record) != len(header):
             raise DataError(f"{where}: has {len(record)} fields, but there are {len(header)} columns")
-        label = _label(record[target_index], f"{where}, column {header[target_index]!r}: ")
-        if label not in code_of:
-            if len(code_of) == MAX_CLASSES:
-                raise DataError(
-                    f"{where}, column {header[target_index]!r}: {label!r} is one class too many; a table has at most "
-                    f"{MAX_CLASSES}, so name a column of classes"
-                )
-            first_lines[label], code_of[label] = line, len(code_of)
-        codes.append(code_of[label])
+        labels.add(record[target_index], line)
         values.extend(_value(record[i], header[i], where) for i in kept)
-    if not codes:
-        raise DataError(f"{file}: has no samples below its line of names")
-    order, first_lines = _classes(first_lines)
-    origin = Origin(file, header[target_index], tuple(first_lines.values()))
-    if len(first_lines) == 1:
-        raise DataError(
-            f"{file}, lines {origin.first_lines[0]} to {line}, column {origin.target!r}: all samples are of class "
-            f"{next(iter(first_lines))!r}; a table needs two classes"
-        )
+    classes, samples = labels.classes()
+    origin = Origin(file, header[target_index], tuple(classes.values()))
     return Table(
         name,
         tuple(header[i] for i in kept),
-        tuple(first_lines),
+        tuple(classes),
         np.array(values).reshape(-1, len(kept)),
-        order[np.array(codes)],
+        samples,
         origin,
     )
 
 
-def _classes(first_lines: dict[str, int]) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
-    """Return the class of each label, from 0, and the line on which each class stands first, in the classes' order."""
-    numeric = all(map(_is_number, first_lines))
-    names = [repr(float(label) + 0.0).removesuffix(".0") if numeric else label for label in first_lines]  # -0.0 is 0
-    lines: dict[str, int] = {}
-    for name, line in zip(names, first_lines.values(), strict=True):
-        lines.setdefault(name, line)
-    classes = sorted(lines, key=float if numeric else str)
-    return np.array([classes.index(name) for name in names], np.int64), {name: lines[name] for name in classes}
+class _Labels:
+    """The classes of samples as they come: the labels, and a code for each sample.
+
+    lines: the line on which each label stands first, in their order; the code of a label is its place in it.
+    """
+
+    def __init__(self, file: str, column: str) -> None:
+        self.file, self.column = file, column
+        self.lines: dict[str, int] = {}
+        self.code_of: dict[str, int] = {}
+        self.codes = array("q")  # a list takes four times the memory
+
+    def add(self, label: str, line: int) -> None:
+        """Add a sample's label. Raises `DataError`: it is a gap or cannot be a name, or there are too many classes."""
+        if label not in self.code_of:
+            self._check(label, f"{self.file}, line {line}, column {self.column!r}: ")
+            self.lines[label], self.code_of[label] = line, len(self.code_of)
+        self.codes.append(self.code_of[label])
+
+    def classes(self) -> tuple[dict[str, int], npt.NDArray[np.int64]]:
+        """Return the classes, sorted, with the line on which each stands first, and the class of each sample.
+
+        Raises `DataError`: there are less than two.
+        """
+        if not self.codes:
+            raise DataError(f"{self.file}: has no samples below its line of names")
+        numeric = all(map(_is_number, self.lines))
+        names = [repr(float(label) + 0.0).removesuffix(".0") if numeric else label for label in self.lines]  # -0.0 is 0
+        lines: dict[str, int] = {}
+        for name, line in zip(names, self.lines.values(), strict=True):
+            lines.setdefault(name, line)
+        if len(lines) == 1:
+            raise DataError(
+                f"{self.file}, line {lines[names[0]]}, column {self.column!r}: all samples are of class {names[0]!r}, "
+                "as this one is; a table needs two classes"
+            )
+        ordered = sorted(lines, key=float if numeric else str)
+        class_of = np.array([ordered.index(name) for name in names], np.int64)
+        return {name: lines[name] for name in ordered}, class_of[np.array(self.codes)]
+
+    def _check(self, label: str, where: str) -> None:
+        if label.lower() in _GAPS:
+            raise DataError(f"{where}{_gap(label)}; every sample needs a class")
+        if len(label) > MAX_NAME or not label.isprintable():
+            raise DataError(f"{where}the name of the class is not one line of at most {MAX_NAME} characters")
+        if len(self.lines) == MAX_CLASSES:
+            raise DataError(
+                f"{where}{label!r} is one class too many: a table has at most {MAX_CLASSES}; name a column of classes"
+            )
 
 
 def _records(data: bytes, file: str) -> Iterator[tuple[int, list[str]]]:
@@ -172,15 +195,6 @@ def _value(text: str, column: str, where: str) -> float:
         f"{where}, column {column!r}: is the text {text[:40]!r}, but a feature is a number; encode it as numbers, or "
         "leave the column out"
     )
-
-
-def _label(text: str, where: str) -> str:
-    """Return the name of a sample's class. Raises `DataError`."""
-    if text.lower() in _GAPS:
-        raise DataError(f"{where}{_gap(text)}; every sample needs a class")
-    if len(text) > MAX_NAME or not text.isprintable():
-        raise DataError(f"{where}the name of the class is not one line of at most {MAX_NAME} characters")
-    return text
 
 
 def _gap(text: str) -> str:

@@ -62,7 +62,7 @@ class Table:
 
 
 def check_classes(table: Table, neurons: int) -> None:
-    """Check that a network with this many hidden step neurons can tell the classes of the table apart.
+    """Check that a network with this many hidden step neurons can distinguish the classes of the table.
 
     Its outputs are a function of n steps, so it predicts at most 2^n classes. Raises `DataError`, which names the line
     of the first class too many.
@@ -73,6 +73,6 @@ def check_classes(table: Table, neurons: int) -> None:
     order = range(table.n_classes) if table.origin is None else np.argsort(table.origin.first_lines, kind="stable")
     excess = int(order[2**neurons])
     raise DataError(
-        f"{table.place(excess)}class {table.classes[excess]!r} is one too many: there are {table.n_classes}, and "
-        f"networks of {neurons} neurons can tell {2**neurons} apart; use at least {needed} neurons"
+        f"{table.place(excess)}class {table.classes[excess]!r} is one too many: of the {table.n_classes} classes a "
+        f"network with neurons = {neurons} distinguishes at most {2**neurons}; set neurons to at least {needed}"
     )

@@ -102,8 +102,11 @@ def test_blanks_quotes_empty_lines_and_line_ends_do_not_matter():
         ("a,class\n1,x\n1,\n", "file.csv, line 3, column 'class': is empty; every sample needs a class"),
         ("a,class\n1,?\n1,x\n", "file.csv, line 2, column 'class': has a gap (?); every sample needs a class"),
         ("a,class\n1,x\x07\n", "file.csv, line 2, column 'class': the name of the class is not one line"),
-        ("a,class\n1,x\n2,x\n3,x\n", "file.csv, lines 2 to 4, column 'class': all samples are of class 'x'"),
-        ("a,class\n1,1\n2,1.0\n", "file.csv, lines 2 to 3, column 'class': all samples are of class '1'"),
+        (
+            "a,class\n1,x\n2,x\n3,x\n",
+            "file.csv, line 2, column 'class': all samples are of class 'x', as this one is; a table needs two",
+        ),
+        ("a,class\n1,1\n2,1.0\n", "file.csv, line 2, column 'class': all samples are of class '1'"),
         ('a,class\n1,"x\n2,y\n', "is not a line of a CSV file (unexpected end of data)"),
         ('a,class\n1,"x"y\n', "file.csv, line 2: is not a line of a CSV file"),
         ("a,class\n1," + "x" * 200_000, "file.csv, line 2: is not a line of a CSV file (field larger than"),
@@ -140,7 +143,7 @@ def test_the_limit_is_checked_before_the_file_is_parsed(monkeypatch):
 def test_a_column_of_other_numbers_is_not_taken_for_classes():
     text = "a,price\n" + "".join(f"1,{i}.5\n" for i in range(1001))
     with pytest.raises(
-        DataError, match=r"file.csv, line 1002, column 'price': '1000.5' is one class too many; a table"
+        DataError, match=r"file.csv, line 1002, column 'price': '1000.5' is one class too many: a table"
     ):
         parse(text, target="price")
     assert len(parse(text.replace("1000.5", "0.5"), target="price").classes) == 1000

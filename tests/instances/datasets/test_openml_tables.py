@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 from vnnbench.instances.datasets import openml_tables
 from vnnbench.instances.datasets.openml_tables import OPENML_TABLES, load_openml_table
 from vnnbench.instances.errors import DataError
+from vnnbench.instances.limits import MAX_TABLE_BYTES, MAX_TABLE_FIELDS
 
 SIZES = [7, 6, 41, 20, 13, 10, 4]
 """The animals of each type of zoo, in any order."""
@@ -184,3 +185,10 @@ def test_without_a_network_one_line_names_the_option_data(cache):
 def test_a_folder_without_the_file_is_one_line(tmp_path):
     with pytest.raises(DataError, match=r"zoo\.csv: cannot be read \(No such file or directory\)"):
         load_openml_table("zoo", tmp_path)
+
+
+@pytest.mark.parametrize("size", OPENML_TABLES.values(), ids=OPENML_TABLES)
+def test_the_limits_leave_room_for_every_table(size):
+    fields = (size.samples + 1) * (size.features + 1 + len(size.ignored))
+    assert fields + 2 * size.samples < MAX_TABLE_FIELDS
+    assert 20 * fields < MAX_TABLE_BYTES
