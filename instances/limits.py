@@ -42,6 +42,8 @@ MAX_PICTURE_BYTES, MAX_PICTURE_SIDE = 4 * MEBIBYTE, 1_024
 """Size of a picture of a clean input, which is an image of a data set: suites have up to 256 x 256 pixels."""
 MAX_IMAGES = 100_000
 """Images of an IDX file: MNIST has 60,000, and takes 0.3 GB as float32."""
+MAX_TABLE_BYTES, MAX_TABLE_FIELDS = 96 * MEBIBYTE, 5_000_000
+"""Size of a table as CSV, unzipped: 187 samples of 19,993 genes have 3.7 million fields, of up to 20 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
