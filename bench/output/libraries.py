@@ -196,14 +196,14 @@ PROBLEM_GRID: _Grid = {
     "formulation": lambda row: row.formulation,
     "n": lambda row: row.instances,
     "samples": lambda row: None if row.samples is None else round(row.samples),
-    "features": lambda row: None if row.features is None else round(row.features),
+    "inputs": lambda row: None if row.features is None else round(row.features),
     **_SIZES,
     "kB": lambda row: round(row.model_bytes / 1000),
 }
 PROBLEM_LEGEND = (
-    "Means over the n instances. samples: for training. bin: integer variables, most of them binary. kB: size of the "
-    "model file. 8n: 8 hidden neurons. f101: the objective counts weights (1), not activations (0), and neurons (1), "
-    "beside errors; int: an integer network, with all three."
+    "Means over the n instances. samples: for training. inputs: features of a sample. bin: integer variables, most of "
+    "them binary. kB: size of the model file. 8n: 8 hidden neurons. f101: beside errors the objective counts weights "
+    "(1), not activations (0), and neurons (1); int: an integer network, with all three."
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from vnnbench.instances.datasets.splits import make_split
 from vnnbench.instances.datasets.table import Table, check_classes
-from vnnbench.instances.datasets.table_sources import load_table
+from vnnbench.instances.datasets.table_sources import check_table_folder, load_table
 from vnnbench.instances.errors import DataError, SuiteError
 from vnnbench.instances.files import read_plain, sha256
 from vnnbench.instances.formulations.mps import compress, mps_text
@@ -30,7 +30,7 @@ from vnnbench.instances.generation.suite_work import (
 from vnnbench.instances.layout import model_file, property_file
 from vnnbench.instances.library.catalog import TIMING_COLUMNS
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.limits import MAX_LIBRARY_FILE_BYTES
+from vnnbench.instances.limits import MAX_TABLE_BYTES
 from vnnbench.instances.step_networks.train_file import train_json
 from vnnbench.instances.step_networks.train_property import TrainProperty, train_property
 from vnnbench.instances.suites.train_suite import TrainData, TrainInstance, TrainSuite
@@ -40,17 +40,18 @@ from vnnbench.instances.train_models import encode
 def train_work(suite: TrainSuite, select: Sequence[str], options: GenerationOptions) -> TrainWork:
     """Return the work that makes the selected instances.
 
-    Raises LibraryError when nothing is selected, and SuiteError for an option about the training of networks.
+    Raises LibraryError (nothing is selected), SuiteError (an option is about the training of networks) and DataError
+    (the folder of data sets is not needed, or is not a folder).
     """
     instances = selected(suite.instances(), select, suite.name)
     for option, given in (
-        ("--data", options.data_folder is not None),
         ("--networks", options.networks_from is not None),
         ("--key", options.key_file is not None),
         ("--device", options.device != "cpu"),
     ):
         if given:
             raise SuiteError(f"{option}: suite {suite.name} trains no networks for its library; leave {option} out")
+    check_table_folder([data.source for data in suite.data], options.data_folder)
     return TrainWork(suite, instances, options)
 
 
@@ -78,7 +79,8 @@ class TrainWork(SuiteWork):
 
     def steps(self, folder: Path) -> list[Step]:
         """Return one step for each problem."""
-        tasks = [TrainTask(folder, self.suite, of_problem) for _, of_problem in self._by_problem()]
+        data_folder = self.options.data_folder
+        tasks = [TrainTask(folder, data_folder, self.suite, of_problem) for _, of_problem in self._by_problem()]
         return [Step(task.name, (), make_problem, task.as_it_is) for task in tasks]
 
     def repairing(self, names: Collection[str], whole: Library | None) -> Self:
@@ -94,6 +96,7 @@ class TrainTask:
     """A task: make the instances of one problem."""
 
     library: Path
+    data_folder: Path | None
     suite: TrainSuite
     instances: tuple[TrainInstance, ...]
 
@@ -112,7 +115,7 @@ def _task_name(problem: str) -> str:
 
 def make_problem(task: TrainTask) -> None:
     """Write the property and the models of one problem. Raises DataError and PropertyError."""
-    prop = _property(task.suite, task.instances[0])
+    prop = _property(task)
     document, record = train_json(prop), Record()
     record.write(task.library, property_file(task.instances[0].problem), document)
     for instance in task.instances:
@@ -126,18 +129,18 @@ def make_problem(task: TrainTask) -> None:
     save_record(task.library, task.name, record)
 
 
-def _property(suite: TrainSuite, instance: TrainInstance) -> TrainProperty:
-    data, variant = instance.data, instance.variant
-    table = _in_memory(data)
+def _property(task: TrainTask) -> TrainProperty:
+    data, variant, number = task.instances[0].data, task.instances[0].variant, task.instances[0].split
+    table = _in_memory(data, task.data_folder)
     check_classes(table, data.neurons)
-    split = make_split(table, instance.split, integer=variant.integer, training_samples=data.training_samples)
-    sum_limit = suite.weight_sum_limit if variant.weights else None
-    return train_property(split, data.neurons, variant, suite.weight_limit, sum_limit)
+    split = make_split(table, number, integer=variant.integer, training_samples=data.training_samples)
+    sum_limit = task.suite.weight_sum_limit if variant.weights else None
+    return train_property(split, data.neurons, variant, task.suite.weight_limit, sum_limit)
 
 
 @lru_cache(maxsize=1)  # tasks are ordered by data set
-def _in_memory(data: TrainData) -> Table:
+def _in_memory(data: TrainData, data_folder: Path | None) -> Table:
     path = data.source.path
-    if path is not None and sha256(read_plain(path, MAX_LIBRARY_FILE_BYTES, DataError)) != data.csv_sha256:
+    if path is not None and sha256(read_plain(path, MAX_TABLE_BYTES, DataError)) != data.csv_sha256:
         raise DataError(f"{path}: was changed since the suite was read; generate again")
-    return load_table(data.source)
+    return load_table(data.source, data_folder)

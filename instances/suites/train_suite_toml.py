@@ -8,7 +8,7 @@ from vnnbench.common.toml_table import REQUIRED, Table, integer, list_of, one_li
 from vnnbench.instances.datasets.table_sources import TABLE_NAMES, TableSource, csv_table
 from vnnbench.instances.errors import SuiteError
 from vnnbench.instances.files import read_plain, sha256
-from vnnbench.instances.limits import MAX_LIBRARY_FILE_BYTES
+from vnnbench.instances.limits import MAX_TABLE_BYTES
 from vnnbench.instances.step_networks.train_file import MAX_NEURONS
 from vnnbench.instances.step_networks.train_property import VARIANTS
 from vnnbench.instances.suites.train_suite import TrainData, TrainSuite
@@ -74,4 +74,4 @@ def _source(table: Table) -> TableSource:
 
 
 def _sha256(source: TableSource) -> str | None:
-    return None if source.path is None else sha256(read_plain(source.path, MAX_LIBRARY_FILE_BYTES, SuiteError))
+    return None if source.path is None else sha256(read_plain(source.path, MAX_TABLE_BYTES, SuiteError))

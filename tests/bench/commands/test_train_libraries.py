@@ -65,7 +65,7 @@ def test_a_library_without_networks_is_shown_by_its_problems(
     out = printed(capsys, "show", str(train_library))
     assert "8 instances of suite tiny-train, 4 problems" in " ".join(out.split())
     (head,) = [line for line in out.splitlines() if line.startswith("problems")][-1:]
-    assert head.split() == ["problems", "formulation", "n", "samples", "features", "rows", "cols", "bin", "kB"]
+    assert head.split() == ["problems", "formulation", "n", "samples", "inputs", "rows", "cols", "bin", "kB"]
     rows = [line.split()[:5] for line in out.splitlines() if line.startswith("corner-")]
     assert rows == [
         ["corner-2n-f101", "plain", "2", "8", "2"],

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.command_lines import one_error_line
 from support.folders import contents
 from support.progress import StepRecorder
 from support.suites import SMALL_SUITE, TRAIN_SUITE
 from vnnbench.cli import run_command
-from vnnbench.instances.errors import LibraryError, PropertyError, SuiteError
+from vnnbench.instances.errors import DataError, LibraryError, PropertyError, SuiteError
 from vnnbench.instances.families.train import TrainProblem
 from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.generation.generate import generate, work_of
@@ -21,7 +22,7 @@ from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.layout import CATALOG, INSTANCES, STATE, model_file, property_file
 from vnnbench.instances.library.checks import check_files, check_row
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.suites.suite_toml import parse_suite
+from vnnbench.instances.suites.suite_toml import load_suite, parse_suite
 
 SUITE = parse_suite(TRAIN_SUITE, "train")
 PROBLEMS = ["corner-2n-f101-s0", "corner-2n-f101-s3", "corner-2n-int-s0", "corner-2n-int-s3"]
@@ -136,7 +137,6 @@ def test_a_library_of_another_version_of_the_suite_is_left_alone(folder, whole):
 @pytest.mark.parametrize(
     ("option", "options"),
     [
-        ("--data", GenerationOptions(data_folder=Path("data"))),
         ("--key", GenerationOptions(key_file=Path("key"))),
         ("--device", GenerationOptions(device="cuda")),
     ],
@@ -159,6 +159,82 @@ def test_what_is_too_large_for_solvers_is_one_line_and_leaves_no_library(tmp_pat
     with pytest.raises(PropertyError, match="digits-pair: an integer network needs a big-M"):
         generate(parse_suite(wide, "wide"), tmp_path / "library")
     assert not (tmp_path / "library").exists()
+
+
+def test_a_folder_of_data_sets_is_refused_where_no_data_set_is_read_from_it(tmp_path):
+    with pytest.raises(DataError, match=r"--data .*: the folder is not needed"):
+        generate(SUITE, tmp_path / "library", GenerationOptions(data_folder=tmp_path))
+
+
+def test_a_table_of_openml_is_read_from_the_folder_of_data_sets(tmp_path):
+    table = np.arange(101 * 16).reshape(101, 16)
+    lines = [f"animal{i}," + ",".join(map(str, row)) + f",type{i % 7}" for i, row in enumerate(table.tolist())]
+    header = ",".join(["animal", *(f"has{j}" for j in range(16)), "type"])
+    (tmp_path / "zoo.csv").write_text("\n".join([header, *lines]))
+    text = TRAIN_SUITE.replace('"corner"', '"zoo"').replace("neurons = 2", "neurons = 3")
+    (tmp_path / "suite.toml").write_text(text)
+    command = ["generate", str(tmp_path / "suite.toml"), "--out", str(tmp_path / "library"), "--data", str(tmp_path)]
+    assert run_command([*command, "--select", "zoo-3n-f101-s0--*"]) == 0
+    row = Library.open(tmp_path / "library").rows[0]
+    assert (row.dataset, row.samples, row.features, row.width) == ("zoo", 8, 16, 3)
+
+
+# -- CSV files ---------------------------------------------------------------------------------------------------
+
+CSV = "size,weight,class\n" + "".join(f"{i},{i * i},{'abc'[i % 3]}\n" for i in range(20))
+
+
+def write_suite(folder, csv=CSV, name="own.csv"):
+    """Write a suite on a CSV file beside it, and return the suite's path."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(csv)
+    suite = folder / "suite.toml"
+    suite.write_text(TRAIN_SUITE.replace('dataset = "corner"', f'csv = "{name}"\ntarget = "class"'))
+    return suite
+
+
+def test_a_csv_file_beside_the_suite_makes_a_library_from_any_folder(tmp_path, monkeypatch):
+    suite = write_suite(tmp_path / "mine")
+    first = generate(load_suite(suite), tmp_path / "first")
+    monkeypatch.chdir(suite.parent)
+    assert generate(load_suite("suite.toml"), tmp_path / "second").hashes == first.hashes
+    assert {(row.dataset, row.samples, row.features) for row in first.rows} == {("own", 8, 2)}
+    assert first.read_problem(first.rows[0]).property.split.classes == ("a", "b", "c")
+
+
+def test_a_changed_csv_file_is_another_version_of_the_suite(tmp_path):
+    suite = write_suite(tmp_path / "mine")
+    generate(load_suite(suite), tmp_path / "library")
+    write_suite(tmp_path / "mine", CSV.replace("19,361", "19,360"))
+    with pytest.raises(LibraryError, match="is a complete library of another version of suite tiny-train"):
+        generate(load_suite(suite), tmp_path / "library")
+
+
+def test_a_csv_file_that_changes_after_the_suite_was_read_is_noticed(tmp_path):
+    suite = load_suite(write_suite(tmp_path / "mine"))
+    write_suite(tmp_path / "mine", CSV.replace("19,361", "19,360"))
+    with pytest.raises(DataError, match=r"own\.csv: was changed since the suite was read"):
+        generate(suite, tmp_path / "library")
+    assert not (tmp_path / "library").exists()
+
+
+@pytest.mark.parametrize(
+    ("csv", "message"),
+    [
+        (CSV.replace("class", "kind"), "own.csv, line 1: has no target column 'class'"),
+        (CSV.replace("3,9,", "3,,"), "own.csv, line 5, column 'weight': "),
+        (CSV.replace("3,9,", "3,nine,"), "own.csv, line 5, column 'weight': "),
+        (CSV.replace(",b", ",a").replace(",c", ",a"), "own.csv"),
+        (CSV.replace("0,0,a", "0,0,d").replace("19,361,b", "19,361,e"), "own.csv, line 21, column 'class': class 'e'"),
+    ],
+)
+def test_a_csv_file_that_cannot_be_trained_on_is_one_line(tmp_path, capsys, csv, message):
+    suite = write_suite(tmp_path / "mine", csv)
+    assert message in one_error_line(capsys, ["generate", str(suite), "--out", str(tmp_path / "library")])
+    assert not (tmp_path / "library").exists()
+
+
+# -- before it starts --------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_counts_instances_and_writes_nothing(tmp_path, capsys):
