@@ -64,6 +64,10 @@ class Evaluator(ABC):
     def deployed(self, candidate: Float64Array) -> DeployedValue:
         """Return the value as deployed: in float32, at the feasible candidate rounded to float32 within the set."""
 
+    def measures(self, candidate: Float64Array) -> dict[str, float]:
+        """Return finite numbers about a feasible candidate beside its value, by name: a-z, 0-9 and _ in each."""
+        return {}
+
     def outputs(self, point: Float64Array) -> NetworkOutputs | None:
         """Return the outputs at a feasible candidate; None in a family whose candidates are not a network's inputs."""
         return None
