@@ -74,7 +74,7 @@ def test_catalogue_columns_begin_as_the_design_lists_them():
         "pruning structure rate finetuned formulation bounds norm radius sample source target accuracy dense_accuracy "
         "rows columns nonzeros binaries stable_active stable_inactive unstable constant_rounding model property "
         "strict threshold centre_value coefficient_min coefficient_max big_m_min big_m_max tolerance_reach zero_share "
-        "time_limit_seconds"
+        "time_limit_seconds variant samples features equality_rows"
     )
 
 
