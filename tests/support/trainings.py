@@ -24,10 +24,10 @@ class Trainings:
         problem = f"{facts['dataset']}-{facts['width']}n-{variant}-s{split}"
         name = f"{problem}--{formulation}"
         if name not in self.instances:
-            none = dict.fromkeys(("network", "dense_network", "source", "target", "structure"))
+            none: dict[str, Any] = dict.fromkeys(("network", "dense_network", "source", "target", "structure"))
             self.instances[name] = self.ledger.instance(
                 name, problem=problem, family="learning", threshold=None, variant=variant, seed=split, depth=1,
-                formulation=formulation, **(none | facts),
+                formulation=formulation, **{**none, **facts},
             )  # fmt: skip
         return self.instances[name]
 
