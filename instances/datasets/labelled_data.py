@@ -32,11 +32,11 @@ class LabelledData:
 
     @property
     def n_samples(self) -> int:
-        return self.inputs.shape[0]
+        return len(self.inputs)
 
     @property
     def n_inputs(self) -> int:
-        return self.inputs.shape[1]
+        return int(self.inputs.shape[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

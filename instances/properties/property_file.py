@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 import orjson
 
-from vnnbench.common.numbers import MAX_INTEGER
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.files import excess_of_json, parse_json, read_plain
 from vnnbench.instances.limits import MAX_INPUTS, PROPERTY_LIMIT
+from vnnbench.instances.properties.document import as_float, as_list, typed, typed_or_none
 from vnnbench.instances.properties.goals import Atom, Clause, OutputGoal, one_clause
 from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
@@ -32,13 +32,6 @@ from vnnbench.instances.properties.property import (
 from vnnbench.instances.rationals import float_above, float_below, from_text, to_json
 
 _T = TypeVar("_T")
-_KINDS = {
-    bool: "true or false",
-    int: f"an integer from 0 to {MAX_INTEGER}",
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-}
 
 
 def property_json(prop: Property) -> bytes:
@@ -113,37 +106,37 @@ def read_document(path: Path, parse: Callable[[dict[str, Any]], _T]) -> _T:
 
 
 def _verify(document: dict[str, Any]) -> VerifyProperty | LinearProperty:
-    strict = _typed(document, "strict", bool)
+    strict = typed(document, "strict", bool)
     if "disjuncts" in document:
         goal = one_clause(_clause(document["disjuncts"], "disjuncts"))
         return LinearProperty(goal=goal, strict=strict, **_common(document))
     if "clauses" in document:
-        goal = OutputGoal(tuple(_clause(clause, "clauses") for clause in _typed(document, "clauses", list)))
+        goal = OutputGoal(tuple(_clause(clause, "clauses") for clause in typed(document, "clauses", list)))
         return LinearProperty(goal=goal, strict=strict, **_common(document))
     return VerifyProperty(**_classes(document), strict=strict, **_common(document))
 
 
 def _clause(document: object, key: str) -> Clause:
-    return tuple(tuple(_atom(atom, key) for atom in _list(disjunct, key)) for disjunct in _list(document, key))
+    return tuple(tuple(_atom(atom, key) for atom in as_list(disjunct, key)) for disjunct in as_list(document, key))
 
 
 def _atom(document: object, key: str) -> Atom:
-    atom: dict[str, Any] = _typed({key: document}, key, dict)
-    strict = "strict" in atom and _typed(atom, "strict", bool)
+    atom: dict[str, Any] = typed({key: document}, key, dict)
+    strict = "strict" in atom and typed(atom, "strict", bool)
     return Atom(_terms(atom), _exact(atom["constant"], "constant"), strict)
 
 
 def _terms(document: dict[str, Any]) -> tuple[tuple[int, Fraction], ...]:
     terms = []
-    for term in _typed(document, "terms", list):
-        if len(_list(term, "terms")) != 2:
+    for term in typed(document, "terms", list):
+        if len(as_list(term, "terms")) != 2:
             raise PropertyError(f"key 'terms' holds {repr(term)[:40]}; it must hold pairs of number and coefficient")
-        terms.append((_typed({"terms": term[0]}, "terms", int), _exact(term[1], "terms")))
+        terms.append((typed({"terms": term[0]}, "terms", int), _exact(term[1], "terms")))
     return tuple(terms)
 
 
 def _constraint(document: object) -> LinearConstraint:
-    constraint: dict[str, Any] = _typed({"constraints": document}, "constraints", dict)
+    constraint: dict[str, Any] = typed({"constraints": document}, "constraints", dict)
     terms = _terms(constraint)
     if any(coefficient.denominator != 1 for _, coefficient in terms):
         raise PropertyError("key 'terms' of a constraint must hold integers as coefficients")
@@ -152,7 +145,7 @@ def _constraint(document: object) -> LinearConstraint:
 
 
 def _maximize(document: dict[str, Any]) -> MaximizeProperty:
-    return MaximizeProperty(output=_typed(document, "output", int), **_common(document))
+    return MaximizeProperty(output=typed(document, "output", int), **_common(document))
 
 
 def _closest(document: dict[str, Any]) -> ClosestProperty:
@@ -169,33 +162,33 @@ _READERS: dict[str, Callable[[dict[str, Any]], Property]] = {
 def _common(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "input_set": _input_set(document),
-        "dataset": _typed_or_none(document, "dataset", str),
-        "sample": _typed_or_none(document, "sample", int),
+        "dataset": typed_or_none(document, "dataset", str),
+        "sample": typed_or_none(document, "sample", int),
     }
 
 
 def _classes(document: dict[str, Any]) -> dict[str, Any]:
-    targets = _typed(document, "targets", list)
+    targets = typed(document, "targets", list)
     return {
-        "source": _typed(document, "source", int),
-        "targets": tuple(_typed({"targets": target}, "targets", int) for target in targets),
+        "source": typed(document, "source", int),
+        "targets": tuple(typed({"targets": target}, "targets", int) for target in targets),
     }
 
 
 def _input_set(document: dict[str, Any]) -> InputSet:
     if document["norm"] not in list(Norm):
         raise PropertyError(f"norm {document['norm']!r} is not known; known: {', '.join(Norm)}")
-    numbers = _typed(document, "centre", list)
+    numbers = typed(document, "centre", list)
     if len(numbers) > MAX_INPUTS:
         raise PropertyError(f"key 'centre' holds {len(numbers)} numbers; at most {MAX_INPUTS} are read")
-    centre = np.array([_float(value, "centre") for value in numbers], dtype=np.float64)
+    centre = np.array([as_float(value, "centre") for value in numbers], dtype=np.float64)
     lower, exact_lower = _bounds(document, "lower", float_below)
     upper, exact_upper = _bounds(document, "upper", float_above)
     radius, exact_radius = None, None
     if document["radius"] is not None:
         radius, exact_radius = _outwards(document["radius"], "radius", float_above)
     exact = ExactNumbers(exact_radius, exact_lower, exact_upper)
-    constraints = tuple(map(_constraint, _typed(document, "constraints", list))) if "constraints" in document else ()
+    constraints = tuple(map(_constraint, typed(document, "constraints", list))) if "constraints" in document else ()
     return InputSet(Norm(document["norm"]), centre, radius, lower, upper, exact, constraints)
 
 
@@ -203,7 +196,7 @@ def _bounds(
     document: dict[str, Any], key: str, rounded: Callable[[Fraction], float]
 ) -> tuple[Float64Array, dict[int, Fraction]]:
     """Return the bounds as float64, and by pixel those that float64 cannot hold."""
-    numbers = [_outwards(value, key, rounded) for value in _typed(document, key, list)]
+    numbers = [_outwards(value, key, rounded) for value in typed(document, key, list)]
     bounds = np.array([number for number, _ in numbers], dtype=np.float64)
     return bounds, {i: exact for i, (_, exact) in enumerate(numbers) if exact is not None}
 
@@ -211,43 +204,15 @@ def _bounds(
 def _outwards(value: object, key: str, rounded: Callable[[Fraction], float]) -> tuple[float, Fraction | None]:
     """Return the number as float64, and its exact value if float64 cannot hold it."""
     if type(value) is not str:
-        return _float(value, key), None
+        return as_float(value, key), None
     exact = _exact(value, key)
     return rounded(exact), exact
-
-
-def _typed_or_none(document: dict[str, Any], key: str, kind: type[_T]) -> _T | None:
-    return None if document[key] is None else _typed(document, key, kind)
-
-
-def _typed(document: dict[str, Any], key: str, kind: type[_T]) -> _T:
-    """Return the value of a key, of exactly this type: true is not an integer, "false" is not false.
-
-    All integers are numbers or counts, so they are not negative.
-    """
-    value = document[key]
-    if type(value) is not kind or (isinstance(value, int) and not 0 <= value <= MAX_INTEGER):
-        raise PropertyError(f"key {key!r} holds {repr(value)[:40]}; it must be {_KINDS[kind]}")
-    return value
-
-
-def _list(value: object, key: str) -> list[Any]:
-    return _typed({key: value}, key, list)
-
-
-def _float(value: object, key: str) -> float:
-    """Return a JSON number as float64; an integer must equal a float64."""
-    if type(value) is float:
-        return value
-    if type(value) is int and abs(value) <= 2**53:
-        return float(value)
-    raise PropertyError(f"key {key!r} holds {repr(value)[:40]}; it must be a float64")
 
 
 def _exact(value: object, key: str) -> Fraction:
     """Return the value of a JSON number, or of a string with a number that float64 cannot hold."""
     if type(value) is not str:
-        return Fraction(_float(value, key))
+        return Fraction(as_float(value, key))
     try:
         return from_text(value)
     except ValueError as error:
