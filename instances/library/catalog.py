@@ -28,8 +28,8 @@ class CatalogRow:
     centre_value: the value of the instance's own network at the clean input, exact, then rounded.
     coefficient_min to tolerance_reach: see `numerics.Numerics`. zero_share: see `pruning.zero_share`; None if the
     network was imported. time_limit_seconds: the limit of a run if none is given; None if the instance has none of its
-    own. variant, samples, features: of a problem about data: its terms, its training samples, their numbers of inputs;
-    equality_rows: of its model. Columns that an older library's catalogue lacks are None.
+    own. variant, samples, features: the variant, training samples and inputs of a training problem. equality_rows: the
+    number of its rows that are equations. Columns that an older library's catalogue lacks are None.
     """
 
     instance: str
