@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Protocol, Self
 
 from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.families.exhibit import Exhibit
 from vnnbench.instances.formulations.lifting import LiftedPoint
 from vnnbench.instances.formulations.milp import MilpModel
 
@@ -192,6 +193,10 @@ class Problem(ABC):
         Then a solution may claim less than its candidate reaches, never more; else the two are equal.
         """
         return False
+
+    def exhibit(self, candidate: Float64Array) -> Exhibit | None:
+        """Return what a page shows of a feasible candidate; None where it has a page's own form, such as an input."""
+        return None
 
     def ledger_facts(self) -> dict[str, Fact]:
         """Return the facts about the family that the ledger stores beside the catalogue; it uses no family's name."""
