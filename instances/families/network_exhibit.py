@@ -20,7 +20,7 @@ def network_exhibit(prop: TrainProperty, network: StepNetwork) -> Exhibit:
     features = tuple(prop.split.features[j] for j in used.tolist())
     return Exhibit(
         noun="network",
-        names={f"features that it uses, of {prop.n_inputs}": features},
+        names={f"features that it uses, {len(features)} of {prop.n_inputs}": features},
         file=("onnx", step_network_onnx(network)),
         plane=_decision_plane(prop, network) if prop.n_inputs == 2 else None,
     )

@@ -319,4 +319,4 @@ def _percent(share: float | None) -> str:
 
 
 def _points(share: float | None) -> str:
-    return NONE if share is None else f"{100 * share:+.1f}"
+    return NONE if share is None else f"{round(100 * share, 1) + 0.0:+.1f}"  # adding 0 turns -0.0 into 0.0

@@ -103,7 +103,7 @@ def run_facts(run: Record) -> list[tuple[str, object]]:
         ("dual bound", _digits(run["dual_bound"])),
         ("exact value, dense network" if on_networks else "exact value", _digits(run["best_exact_value"])),
         *((name.replace("_", " "), _digits(value)) for name, value in measured.items()),
-        ("float32 value, ONNX Runtime", _digits(run["float32_value"])),
+        ("float32 value, ONNX Runtime" if on_networks else "value by ONNX Runtime", _digits(run["float32_value"])),
         ("beats all classes in float32", {0: "no", 1: "yes", None: None}.get(run["float32_beats_all"])),
         ("replayed on its own network" if on_networks else "replayed", _digits(run["replayed_value"])),
         ("outside the set by, before repair", _digits(run["raw_violation"])),
