@@ -64,7 +64,7 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
         ("target class", facts["target"]),
         ("threshold", None if facts["threshold"] is None else f"{facts['threshold']:g}"),
         (
-            "value at the centre" if facts["sample"] is None else "value at the clean input",
+            _known_beforehand(facts),
             None if facts["centre_value"] is None else with_minus(f"{facts['centre_value']:.6g}"),
         ),
         ("formulation", facts["formulation"]),
@@ -80,6 +80,13 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
         ("sha256", facts["instance_sha256"]),
     ]
     return [(name, value) for name, value in shown if value is not None]
+
+
+def _known_beforehand(facts: Record) -> str:
+    """Return the name of the value that an instance has without a run."""
+    if facts["sample"] is not None:
+        return "value at the clean input"
+    return "value known beforehand" if facts["norm"] is None else "value at the centre"
 
 
 def _range(low: float | None, high: float | None) -> str | None:

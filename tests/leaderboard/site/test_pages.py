@@ -488,13 +488,13 @@ def test_a_run_of_two_settings_is_on_the_pages_of_both_and_elsewhere_once(ledger
 
 def test_the_page_of_a_problem_without_networks_does_not_speak_of_them(ledger):
     trainings = Trainings(ledger)
-    trainings.run("101", 0, 0.75, seconds=1.0)
+    trainings.run("101", 0, 0.75, seconds=1.0, centre_value=-89.0)
     trainings.run("101", 0, None, solver="scip")
     page = Page(dict(site_files(source_of(ledger)))["instances/wine-8n-101-s0--tight.html"].decode())
     words = " ".join(page.text.split())
     for text in (
-        "Best exact value −2.00000.", "variant101", "training samples89", "features13", "equality rows1000",
-        "test accuracy0.75", "weights5", "exact value−2",
+        "Best exact value −2.00000.", "value known beforehand−89", "variant101", "training samples89", "features13",
+        "equality rows1000", "test accuracy0.75", "weights5", "exact value−2",
     ):  # fmt: skip
         assert text in words
     assert "dense network" not in words and "counterexample" not in words.replace("Every counterexample and", "")
