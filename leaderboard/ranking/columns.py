@@ -110,7 +110,7 @@ _SETTING_COLUMNS = (
     Column(
         "solved", "solved",
         "runs that count as cex or robust, within the time limit, and are not wrong; with the goal optimize only if "
-        "also proved optimal: the bound within 1e-4 max(1, |value|) of the value (for maximize and closest: proved "
+        "also proved optimal: the bound within 1e-4 max(1, |value|) of the value (without a threshold: proved "
         "optimal, with a confirmed value)",
         {
             Table.ANSWERS: Shown(about=lambda leaderboard: f"solved: {_solved(leaderboard)}."),
