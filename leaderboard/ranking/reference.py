@@ -1,8 +1,8 @@
-"""The rows of the reference: attacks and heuristics beside the MILP solvers, which are not ranked.
+"""The rows of the references, which stand beside the MILP solvers and are not ranked (`vnnbench.references`).
 
-A solver is not ranked if its `Solver.ranked` is false, such as `vnnbench.attack.pgd`. It proves nothing, so a rank by
-solved runs would say little about it, and its times would shrink or fill the common set. Its candidates are judged like
-all others, and refute claims like all others.
+A solver is not ranked if its `Solver.ranked` is false. A heuristic proves nothing, so a rank by solved runs would say
+little about it, and its times would shrink or fill the common set. What it finds is judged like all else, and refutes
+claims like all else.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def without_reference(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[ReferenceRow, ...]:
-    """Return the rows of the reference over the runs of a ledger (`reader.read_runs`), by group, then by label."""
+    """Return the references' rows over the runs of a ledger (`reader.read_runs`), by group, then by label."""
     is_reference = (runs["ranked"] != 1).to_numpy(bool)
     if not is_reference.any():
         return ()
