@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Protocol, Self
 
 from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.families.exhibit import Exhibit
 from vnnbench.instances.formulations.lifting import LiftedPoint
 from vnnbench.instances.formulations.milp import MilpModel
 
@@ -63,6 +64,10 @@ class Evaluator(ABC):
     @abstractmethod
     def deployed(self, candidate: Float64Array) -> DeployedValue:
         """Return the value as deployed: in float32, at the feasible candidate rounded to float32 within the set."""
+
+    def measures(self, candidate: Float64Array) -> dict[str, float]:
+        """Return finite numbers about a feasible candidate beside its value, by name: a-z, 0-9 and _ in each."""
+        return {}
 
     def outputs(self, point: Float64Array) -> NetworkOutputs | None:
         """Return the outputs at a feasible candidate; None in a family whose candidates are not a network's inputs."""
@@ -188,6 +193,10 @@ class Problem(ABC):
         Then a solution may claim less than its candidate reaches, never more; else the two are equal.
         """
         return False
+
+    def exhibit(self, candidate: Float64Array) -> Exhibit | None:
+        """Return what a page shows of a feasible candidate; None where it has a page's own form, such as an input."""
+        return None
 
     def ledger_facts(self) -> dict[str, Fact]:
         """Return the facts about the family that the ledger stores beside the catalogue; it uses no family's name."""

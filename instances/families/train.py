@@ -23,6 +23,8 @@ from vnnbench.instances.families.base import (
     Fact,
     Problem,
 )
+from vnnbench.instances.families.exhibit import Exhibit
+from vnnbench.instances.families.network_exhibit import network_exhibit
 from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.onnx_files.runtime import run_samples
 from vnnbench.instances.step_networks.feasible_set import FeasibleSet
@@ -31,6 +33,7 @@ from vnnbench.instances.step_networks.repair import repair
 from vnnbench.instances.step_networks.step_network import (
     StepNetwork,
     evaluate,
+    measures,
     n_parameters,
     objective,
 )
@@ -104,6 +107,9 @@ class TrainProblem(Problem):
             f"neurons{sparse} make on {prop.training.n_samples} samples of {prop.split.dataset}"
         )
 
+    def exhibit(self, candidate: Float64Array) -> Exhibit:
+        return network_exhibit(self.property, StepNetwork.of_vector(self.property, candidate))
+
 
 class TrainEvaluator(Evaluator):
     """The objective of networks on the training samples, exactly, and as deployed: in float64 by ONNX Runtime."""
@@ -118,6 +124,10 @@ class TrainEvaluator(Evaluator):
 
     def replay(self, candidate: Float64Array) -> Fraction:
         return self.value(candidate)
+
+    def measures(self, candidate: Float64Array) -> dict[str, float]:
+        network = StepNetwork.of_vector(self._prop, candidate)
+        return measures(self._prop, network, evaluate(network, self._prop.training))
 
     def deployed(self, candidate: Float64Array) -> DeployedValue:
         network = StepNetwork.of_vector(self._prop, candidate)
