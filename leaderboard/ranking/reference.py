@@ -1,8 +1,8 @@
-"""The rows of the reference: an attack beside the MILP solvers (`vnnbench.attack.pgd`), which is not ranked.
+"""The rows of the references, which stand beside the MILP solvers and are not ranked (`vnnbench.references`).
 
-A solver is not ranked if its `Solver.ranked` is false. The attack proves nothing, so a rank by solved runs would say
-little about it, and its times would shrink or fill the common set. Its counterexamples are judged like all others, and
-refute claims like all others.
+A solver is not ranked if its `Solver.ranked` is false. A heuristic proves nothing, so a rank by solved runs would say
+little about it, and its times would shrink or fill the common set. What it finds is judged like all else, and refutes
+claims like all else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SOLVERS = ("solvers_ran", "solvers_found")
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRow:
-    """One setting of the attack in one group (catalogue values in the order of `Leaderboard.by`).
+    """One setting of a reference in one group (catalogue values in the order of `Leaderboard.by`).
 
     counterexamples, values: runs that found one, confirmed exactly on the dense network within the time limit. alone:
     runs with a counterexample on an instance that solvers ran without finding one. missed: runs without one on an
@@ -46,7 +46,7 @@ def without_reference(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[ReferenceRow, ...]:
-    """Return the attack's rows over the runs of a ledger (`reader.read_runs`), by group, then by label."""
+    """Return the references' rows over the runs of a ledger (`reader.read_runs`), by group, then by label."""
     is_reference = (runs["ranked"] != 1).to_numpy(bool)
     if not is_reference.any():
         return ()

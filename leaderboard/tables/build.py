@@ -41,8 +41,7 @@ _BEFORE = {
     Table.RANKS: "Ranks by other shifts, by PAR, by the number solved, over the runs that all ranked settings solved "
     "(easy), with the time of spent runs in place of their limit (ended), and with counterexamples counting at "
     "tolerances from 0 to 1e-4, as given and repaired.",
-    Table.REFERENCE: "An attack by projected gradient ascent, judged like the solvers; it proves nothing and is not "
-    "ranked.",
+    Table.REFERENCE: "Heuristics beside the solvers, judged like them; they prove nothing and are not ranked.",
 }
 _AFTER = {
     Table.TIMES: "virtual best: the fastest setting of every run.",
