@@ -12,6 +12,7 @@ from vnnbench.instances.families.base import Problem
 from vnnbench.instances.families.closest import ClosestProblem
 from vnnbench.instances.families.maximize import MaximizeProblem
 from vnnbench.instances.families.over_input_set import OverInputSet
+from vnnbench.instances.families.train import TrainProblem
 from vnnbench.instances.families.verify import VerifyProblem
 from vnnbench.instances.properties.property import Property
 from vnnbench.instances.properties.property_file import of_family, read_document
@@ -19,7 +20,7 @@ from vnnbench.instances.properties.property_file import of_family, read_document
 _ON_NETWORKS: dict[str, type[OverInputSet]] = {
     problem.family: problem for problem in (VerifyProblem, MaximizeProblem, ClosestProblem)
 }
-FAMILIES: dict[str, type[Problem]] = {**_ON_NETWORKS}
+FAMILIES: dict[str, type[Problem]] = {**_ON_NETWORKS, TrainProblem.family: TrainProblem}
 """The class of a family's problems by the family's name in property files and in the catalogue."""
 
 

@@ -31,6 +31,11 @@ class ExactSums:
         limit = threshold * (1 << self.exponent)
         return np.asarray(self.numerators > limit.numerator // limit.denominator, dtype=bool)
 
+    def at_least(self, threshold: Fraction) -> BoolArray:
+        """Return which sums reach a threshold."""
+        limit = threshold * (1 << self.exponent)
+        return np.asarray(self.numerators >= -(-limit.numerator // limit.denominator), dtype=bool)
+
     def fraction(self, numerator: int) -> Fraction:
         """Return one sum from its numerator."""
         return Fraction(int(numerator), 1 << self.exponent)

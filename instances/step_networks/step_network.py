@@ -1,8 +1,8 @@
 """A network of step functions with one hidden layer, and its exact evaluation.
 
-A candidate of a training problem is the vector of its parameters: w row by row (n m), b (n), q row by row (n K) and bF
-(K). A step is 1 where its pre-activation exceeds eps / 2, so that neither of the two sides that a solver keeps apart, at
-least eps and at most 0, is close to it.
+A candidate of a training problem is the vector of its parameters: w row by row (n m), b (n), q row by row (n K), and bF
+(K). A step is 1 where its pre-activation exceeds eps / 2: neither of the two sides that a solver keeps apart, at least
+eps and at most 0, is close to that.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ complement of the first, q_I_1 = -q_I_0 and bF_1 = eps - bF_0.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import lt
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,7 @@ class NetworkDecoder:
         for place, name in enumerate(column_names):
             letter, numbers = split_name(name)
             shape = shapes.get(letter)
-            if shape is None or len(numbers) != len(shape) or any(i >= size for i, size in zip(numbers, shape)):
+            if shape is None or len(numbers) != len(shape) or not all(map(lt, numbers, shape)):
                 continue
             found[letter][numbers] = True
             places.append(place)

@@ -5,7 +5,7 @@ Beside the rows of `network_rows`, for every training sample T, hidden neuron I 
 
     off_T_I    sp <= M st                   offF_T_K   spF <= M stF
     on_T_I     sp >= eps - M (1 - st)       onF_T_K    spF >= eps - M (1 - stF)
-    kill_T_I   st <= KS                     error_T_K  E = stF, or E = 1 - stF for the sample's class
+                                            error_T_K  E = stF, or E = 1 - stF for the sample's class
 
 The objective is that of `train_property`. With m inputs, n neurons, K classes and T samples there are T (2 n + n K +
 3 K) + n m + n + n K + K columns, T (2 n + 4 n K + 2 K) inequalities and T (n + 2 K) equalities; the kill switches add n
@@ -26,16 +26,15 @@ from vnnbench.instances.train_models.network_rows import Ranges, Samples, add_ne
 def encode_plain(prop: TrainProperty, name: str) -> MilpModel:
     """Return the model of a training problem."""
     builder = MilpBuilder(name, model_comments(prop, "plain"))
-    blocks = Blocks(builder)
-    M, eps, data = prop.big_m, prop.epsilon, prop.training
-    T, inputs, outputs = (np.arange(size, dtype=np.int64) for size in (data.n_samples, data.n_inputs, prop.n_classes))
-    net = add_network(blocks, prop, Samples(T, np.ones_like(T)), inputs, outputs, Ranges(-M, M, -M, M))
-    stF = blocks.columns("stF", (T, outputs), 0.0, 1.0, integer=True)
-    E = blocks.columns("E", (T, outputs), 0.0, 1.0, integer=False)
-    for letter, numbers, sp, st in (("", (T, net.neurons), net.sp, net.st), ("F", (T, outputs), net.spF, stF)):
+    blocks, data = Blocks(builder), prop.training
+    M, eps = prop.big_m, prop.epsilon
+    T, outputs = np.arange(data.n_samples, dtype=np.int64), np.arange(prop.n_classes, dtype=np.int64)
+    net = add_network(blocks, prop, Samples(T, np.ones_like(T)), outputs, Ranges(-M, M, -M, M))
+    stF = blocks.binaries("stF", (T, outputs))
+    E = blocks.columns("E", (T, outputs), 0.0, 1.0, objective=1.0)
+    for letter, numbers, sp, st in (("", (T, net.neurons), net.sp, net.st), ("F", (T, outputs), net.output, stF)):
         blocks.rows(f"off{letter}", numbers, "L", 0.0, [(sp, 1.0), (st, -M)])
         blocks.rows(f"on{letter}", numbers, "G", eps - M, [(sp, 1.0), (st, -M)])
     is_class = outputs == data.classes[:, None]
-    blocks.rows("error", (T, outputs), "E", np.where(is_class, 1.0, 0.0), [(E, 1.0), (stF, np.where(is_class, 1, -1))])
-    blocks.objective(E.ravel(), 1.0)
+    blocks.rows("error", (T, outputs), "E", np.where(is_class, 1, 0), [(E, 1.0), (stF, np.where(is_class, 1, -1))])
     return builder.build()

@@ -2,26 +2,29 @@
 
 Each ingredient keeps an optimal network of the problem:
 
-big_m      A big-M for each sample and neuron: the range of its pre-activation over the boxes.
-errors     E is the step of its output, or one minus it: E takes the place of stF.
-merged     Samples with equal inputs have one set of columns, with their number in the objective. Errors of a group with
-           several classes that no network avoids are the column `one`.
-unused     An input that is 0 in all training samples has no weights.
-complement With two classes and one group of errors each, the second output is one minus the first: the box of bF maps
-           onto itself under bF -> eps - bF, so the better of two outputs can be taken twice. It has no columns.
-monotone   With weights that are not negative, a neuron that is on at a sample is on wherever all inputs are as large.
-order      Neurons are interchangeable: they are sorted by their numbers of active samples (rows order_I).
+big_m       A big-M for each sample: the range of its pre-activations over the boxes.
+merged      Samples with equal inputs have one set of columns, with their number in the objective. The errors that no
+            network avoids, because a group has several classes, are the column `one`.
+complement  With two classes the second output is one minus the first: the box of bF maps onto itself under bF -> eps -
+            bF, so the better of two outputs can stand for both. The second has no columns.
+monotone    With weights that are not negative, a neuron that is on at a sample is on wherever no input is smaller
+            (rows less_S_T_I: st_S <= st_T).
+order       Neurons are interchangeable: they are sorted by their numbers of active samples (rows order_I).
 
-Rows off and on are those of `plain`, with their own big-M; with E = 1 - stF for a sample's class, its rows have 1 - E.
+E is stF, or 1 - stF for the sample's class, so it takes the place of stF:
+
+    off_T_I  sp <= upper st                  offF_T_K  spF <= upper stF
+    on_T_I   sp >= eps - (eps - lower) (1 - st)   onF_T_K   spF >= eps - (eps - lower) (1 - stF)
 """
 
 from __future__ import annotations
 
+from collections.abc import Set
 from enum import StrEnum
 
 import numpy as np
 
-from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.arrays import BoolArray, Float64Array
 from vnnbench.instances.formulations.milp import MilpBuilder, MilpModel
 from vnnbench.instances.step_networks.train_property import TrainProperty
 from vnnbench.instances.train_models.blocks import Blocks
@@ -33,12 +36,125 @@ class Ingredient(StrEnum):
     """What distinguishes `tight` from `plain`; see the module's docstring."""
 
     BIG_M = "big_m"
-    ERRORS = "errors"
     MERGED = "merged"
-    UNUSED = "unused"
     COMPLEMENT = "complement"
     MONOTONE = "monotone"
     ORDER = "order"
 
 
 ALL = frozenset(Ingredient)
+
+
+def encode_tight(prop: TrainProperty, name: str, ingredients: Set[Ingredient] = ALL) -> MilpModel:
+    """Return the model of a training problem.
+
+    ingredients: those that are used; fewer are for measuring what each is worth.
+    """
+    builder = MilpBuilder(name, model_comments(prop, "tight"))
+    blocks = Blocks(builder)
+    groups = _Groups(prop, merged=Ingredient.MERGED in ingredients)
+    is_complement = Ingredient.COMPLEMENT in ingredients and prop.n_classes == 2
+    outputs = np.arange(1 if is_complement else prop.n_classes, dtype=np.int64)
+    ranges = _ranges(prop, groups.inputs) if Ingredient.BIG_M in ingredients else _one_range(prop)
+    net = add_network(blocks, prop, groups.samples, outputs, ranges)
+    _add_hidden_steps(blocks, prop, groups, net, ranges)
+    _add_errors(blocks, prop, groups, net, ranges, outputs, 2 if is_complement else 1)
+    if Ingredient.MONOTONE in ingredients and prop.weight.lower >= 0:
+        _add_monotone(blocks, groups, net)
+    if Ingredient.ORDER in ingredients and prop.neurons > 1:
+        _add_order(blocks, net)
+    return builder.build()
+
+
+class _Groups:
+    """Groups of training samples with equal inputs.
+
+    numbers: the first sample of each. classes (T', K): how many samples of each class a group has. of_first (T', K):
+    whether the output is that of the first sample's class.
+    """
+
+    def __init__(self, prop: TrainProperty, *, merged: bool) -> None:
+        data = prop.training
+        group = np.arange(data.n_samples)
+        numbers = group
+        if merged:
+            _, first, inverse = np.unique(data.inputs, axis=0, return_index=True, return_inverse=True)
+            numbers, place = np.unique(first, return_inverse=True)
+            group = place[inverse.ravel()]
+        self.inputs: Float64Array = data.inputs[numbers]
+        self.classes = np.zeros((len(numbers), prop.n_classes), dtype=np.int64)
+        np.add.at(self.classes, (group, data.classes), 1)
+        self.samples = Samples(numbers.astype(np.int64), self.classes.sum(axis=1))
+        self.of_first: BoolArray = np.arange(prop.n_classes) == data.classes[numbers][:, None]
+
+
+def _ranges(prop: TrainProperty, inputs: Float64Array) -> Ranges:
+    """Return the exact range of every pre-activation over the boxes; sums of inputs on the grid do not round."""
+    sums = inputs.sum(axis=1)
+    above = prop.weight.upper * sums
+    if prop.weight_sum_limit is not None:
+        above = np.minimum(above, prop.weight_sum_limit * inputs.max(axis=1))
+    lower, upper = prop.bias.lower + prop.weight.lower * sums, prop.bias.upper + above
+    reach = prop.neurons * prop.output_weight.upper
+    return Ranges(lower[:, None], upper[:, None], prop.output_bias.lower - reach, prop.output_bias.upper + reach)
+
+
+def _one_range(prop: TrainProperty) -> Ranges:
+    return Ranges(-prop.big_m, prop.big_m, -prop.big_m, prop.big_m)
+
+
+def _add_hidden_steps(
+    blocks: Blocks, prop: TrainProperty, groups: _Groups, net: NetworkColumns, ranges: Ranges
+) -> None:
+    numbers, lower, upper = (groups.samples.numbers, net.neurons), np.asarray(ranges.lower), np.asarray(ranges.upper)
+    blocks.rows("off", numbers, "L", 0.0, [(net.sp, 1.0), (net.st, -upper)])
+    blocks.rows("on", numbers, "G", lower, [(net.sp, 1.0), (net.st, lower - prop.epsilon)])
+
+
+def _add_errors(
+    blocks: Blocks,
+    prop: TrainProperty,
+    groups: _Groups,
+    net: NetworkColumns,
+    ranges: Ranges,
+    outputs: Indices,
+    times: int,
+) -> None:
+    """Add the errors of the outputs, each for `times` outputs.
+
+    E is the error of a group's first sample; others of the group with the same wanted output share it, and those with
+    the other have 1 - E.
+    """
+    of_first, lower, upper = groups.of_first[:, outputs], ranges.output_lower, ranges.output_upper
+    of_class = groups.classes[:, outputs]
+    alike = np.where(of_first, of_class, groups.samples.counts[:, None] - of_class)
+    others = groups.samples.counts[:, None] - alike
+    E = blocks.binaries("E", (groups.samples.numbers, outputs), times * (alike - others))
+    if others.any():
+        builder = blocks.builder
+        builder.set_objective(builder.add_column(ONE, 1.0, 1.0), float(times * others.sum()))
+    sign = np.where(of_first, -1.0, 1.0)  # stF = E, or 1 - E
+    constant = np.where(of_first, 1.0, 0.0)
+    numbers = (groups.samples.numbers, outputs)
+    blocks.rows("offF", numbers, "L", upper * constant, [(net.output, 1.0), (E, -upper * sign)])
+    eps = prop.epsilon
+    blocks.rows("onF", numbers, "G", lower + (eps - lower) * constant, [(net.output, 1.0), (E, -(eps - lower) * sign)])
+
+
+def _add_monotone(blocks: Blocks, groups: _Groups, net: NetworkColumns) -> None:
+    """Add st_S <= st_T for samples with inputs S <= T, unless another sample lies between them."""
+    X, numbers = groups.inputs, groups.samples.numbers
+    below = np.asarray((X[:, None, :] <= X[None, :, :]).all(axis=-1))
+    below &= ~(below.T & np.tri(len(X), dtype=bool))  # of equal samples one is the smaller one
+    between = below.astype(np.float32) @ below.astype(np.float32) > 0
+    for smaller, larger in np.argwhere(below & ~between).tolist():
+        pair = (numbers[[smaller]], numbers[[larger]], net.neurons)
+        blocks.rows("less", pair, "L", 0.0, [(net.st[smaller], 1.0), (net.st[larger], -1.0)])
+
+
+def _add_order(blocks: Blocks, net: NetworkColumns) -> None:
+    """Add, for neighbours I and I + 1: sum_T st_T_I >= sum_T st_T_I+1."""
+    first = net.neurons[:-1]
+    indices = np.concatenate([net.st[:, :-1], net.st[:, 1:]]).T
+    data = np.broadcast_to(np.repeat([1.0, -1.0], len(net.st)), indices.shape)
+    blocks.wide_rows("order", (first,), "G", 0.0, indices, data)

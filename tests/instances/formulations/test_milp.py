@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
+from vnnbench.instances.formulations.mps import mps_text
 
 
 def two_columns():
@@ -122,3 +123,97 @@ def test_a_column_that_occurs_nowhere_is_refused():
         builder.build()
     builder.set_objective(1, 1.0)
     assert builder.build().n_columns == 2
+
+
+# -- columns and rows from arrays --------------------------------------------------------------------------------------
+
+
+def test_columns_and_rows_from_arrays_are_the_same_model():
+    builder = MilpBuilder("small", ["a comment"])
+    places = builder.add_columns(["x", "d"], 0.0, [2.0, 1.0], integer=[False, True], objective=[-1.0, 3.0])
+    assert places.tolist() == [0, 1]
+    builder.offset = 0.5
+    builder.add_rows(
+        ["cap", "low", "tie"], "LGE", [2.0, 0.5, 0.0], [0, 2, 4, 6], [0, 1, 0, 1, 1, 0], [1.0, 1.0, 1.0, 0.0, -2.0, 1.0]
+    )
+    assert mps_text(builder.build()) == mps_text(small_model())
+    assert builder.build().indptr.tolist() == [0, 2, 3, 5]  # the zero of `low` left no trace
+
+
+def test_arrays_follow_single_columns_and_rows():
+    builder = two_columns()
+    builder.add_row("cap", "L", 2.0, [0, 1], [1.0, 1.0])
+    assert builder.add_columns(["y", "z"], -1.0, np.inf).tolist() == [2, 3]
+    assert builder.add_column("last", 0.0, 3.0) == 4
+    builder.add_rows(["empty", "sum"], ["L", "E"], 1.0, [0, 0, 3], [2, 3, 4], np.ones(3))
+    builder.add_row("end", "G", 0.0, [4], [1.0])
+    model = builder.build()
+    assert model.column_names == ("x", "d", "y", "z", "last")
+    assert (model.row_names, model.senses, model.rhs.tolist()) == (("cap", "empty", "sum", "end"), "LLEG", [2, 1, 1, 0])
+    assert (model.lower.tolist(), model.upper.tolist()) == ([0, 0, -1, -1, 0], [2, 1, np.inf, np.inf, 3])
+    assert (model.indptr.tolist(), model.indices.tolist()) == ([0, 2, 2, 5, 6], [0, 1, 2, 3, 4, 4])
+    assert builder.upper_bounds([4, 1]).tolist() == [3.0, 1.0]
+
+
+def test_the_builder_keeps_its_own_numbers():
+    builder, values = two_columns(), np.ones(2)
+    builder.add_rows(["r"], "L", 1.0, [0, 2], [0, 1], values)
+    values[:] = 7.0
+    assert builder.build().data.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"names": ["y", "x"]}, "'x' is not a unique name"),
+        ({"names": ["y", "y"]}, "'y' is not a unique name"),
+        ({"names": ["y", "a b"]}, "'a b' is not a unique name"),
+        ({"lower": [0.0, 2.0]}, r"column z: empty domain \[2\.0, 1\.0\]"),
+        ({"upper": np.nan}, r"column y: empty domain \[0\.0, nan\]"),
+        ({"upper": [1.0, np.inf], "integer": True}, "integer column z: readers disagree"),
+        ({"lower": [0.0, -MIN_COEFFICIENT]}, "column z: readers would take the bounds"),
+        ({"objective": [0.0, MIN_COEFFICIENT]}, "column 3: readers would drop the objective coefficient 1e-09"),
+        ({"objective": np.inf}, "column 2: readers would drop the objective coefficient inf"),
+        ({"lower": [0.0, 0.0, 0.0]}, "shape"),
+    ],
+)
+def test_a_bad_column_of_an_array_is_named_and_none_is_added(change, message):
+    builder = two_columns()
+    good = {"names": ["y", "z"], "lower": 0.0, "upper": 1.0, "integer": False, "objective": 0.0}
+    with pytest.raises(ValueError, match=message):
+        builder.add_columns(**(good | change))
+    assert builder.add_columns(**good).tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"names": ["r", "r"]}, "'r' is not a unique name"),
+        ({"names": ["r", "objective"]}, "'objective' is not a unique name"),
+        ({"senses": "LN"}, "row s: sense 'N' is not L, G or E"),
+        ({"senses": "LGE"}, "longer"),
+        ({"rhs": [0.0, np.nan]}, "row s: readers would not keep the right-hand side nan"),
+        ({"rhs": [MIN_COEFFICIENT, 0.0]}, "row r: readers would not keep the right-hand side 1e-09"),
+        ({"values": [1.0, 0.0, np.inf]}, "row s: a coefficient is not finite"),
+        ({"values": [0.0, MIN_COEFFICIENT, 1.0]}, "row r: a coefficient is not finite, or so small"),
+        ({"indptr": [0, 2, 4]}, "indptr does not divide"),
+        ({"indptr": [0, 4, 3]}, "indptr does not divide"),
+        ({"indptr": [1, 2, 3]}, "indptr does not divide"),
+        ({"indptr": [0, 3]}, "indptr does not divide"),
+        ({"indices": [0, 1]}, "indptr does not divide"),
+    ],
+)
+def test_a_bad_row_of_an_array_is_named_and_none_is_added(change, message):
+    builder = two_columns()
+    good = {
+        "names": ["r", "s"],
+        "senses": "LG",
+        "rhs": 0.0,
+        "indptr": [0, 2, 3],
+        "indices": [0, 1, 0],
+        "values": [1.0, 2.0, 3.0],
+    }
+    with pytest.raises(ValueError, match=message):
+        builder.add_rows(**(good | change))
+    builder.add_rows(**good)
+    assert builder.build().indptr.tolist() == [0, 2, 3]

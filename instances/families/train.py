@@ -1,0 +1,120 @@
+"""Family `train`: which network of step functions, with few weights, activations and neurons, explains the data?
+
+Candidates are networks (`step_networks.step_network`): their weights are what is sought, and the property holds the
+data, exactly. value(x) = -objective of `step_networks.train_property`, without a threshold. Source: [R] Rosenhahn 2023,
+JOTA 199:931-954.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Self
+
+import numpy as np
+
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.families.base import (
+    CandidateLifter,
+    Decoder,
+    DeployedValue,
+    Evaluator,
+    Evaluators,
+    Fact,
+    Problem,
+)
+from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.step_networks.feasible_set import FeasibleSet
+from vnnbench.instances.step_networks.repair import repair
+from vnnbench.instances.step_networks.step_network import (
+    StepNetwork,
+    evaluate,
+    n_parameters,
+    objective,
+)
+from vnnbench.instances.step_networks.train_file import parse_train
+from vnnbench.instances.step_networks.train_property import TrainProperty
+from vnnbench.instances.train_models.columns import NetworkDecoder
+from vnnbench.instances.train_models.lifting import TrainLifter
+
+
+class TrainProblem(Problem):
+    """A training problem; candidates are networks (n_parameters,)."""
+
+    family = TrainProperty.family
+    candidate_text = "a network"
+    confirmed_text = "an objective that is reached"
+    threshold = None
+    strict = True  # no meaning without a threshold
+
+    def __init__(self, prop: TrainProperty) -> None:
+        self.property = prop
+        self._set = FeasibleSet(prop)
+
+    @classmethod
+    def of_document(cls, document: dict[str, Any]) -> Self:
+        return cls(parse_train(document))
+
+    def evaluators(self, data: Mapping[str, bytes]) -> Evaluators:
+        evaluator = TrainEvaluator(self.property)
+        return Evaluators(evaluator, evaluator)
+
+    def lifter(self, model: MilpModel) -> CandidateLifter:
+        return TrainLifter(model, self.property)
+
+    @property
+    def centre(self) -> Float64Array:
+        """Return the network without weights, which errs once for every training sample."""
+        return np.zeros(n_parameters(self.property))
+
+    def decoder(self, column_names: Sequence[str]) -> Decoder:
+        return NetworkDecoder(self.property, column_names)
+
+    def columns_read(self, column_names: Sequence[str]) -> frozenset[str]:
+        return frozenset(NetworkDecoder(self.property, column_names).read)
+
+    def violation(self, candidate: Float64Array) -> Fraction:
+        return self._set.violation(candidate)
+
+    def repair(self, candidate: Float64Array) -> Float64Array | None:
+        return repair(self.property, self._set, candidate)
+
+    @property
+    def value_is_column(self) -> bool:
+        """Return whether the objective has the kill switches, which a solution may leave on."""
+        return self.property.variant.neurons
+
+    def facts(self) -> dict[str, Fact]:
+        prop = self.property
+        return {
+            **super().facts(),
+            "dataset": prop.split.dataset,
+        }
+
+    def question(self) -> str:
+        prop = self.property
+        terms = [
+            word for word, flag in zip(("weights", "activations", "neurons"), prop.variant.flags, strict=True) if flag
+        ]
+        sparse = f" with few {' and '.join(terms)}" if terms else ""
+        return (
+            f"how few errors does a {'n integer' if prop.variant.integer else ''} network of {prop.neurons} step "
+            f"neurons{sparse} make on {prop.training.n_samples} samples of {prop.split.dataset}"
+        )
+
+
+class TrainEvaluator(Evaluator):
+    """The objective of networks on the training samples, exactly, and as deployed: in float64 by ONNX Runtime."""
+
+    def __init__(self, prop: TrainProperty) -> None:
+        self._prop = prop
+
+    def value(self, candidate: Float64Array) -> Fraction:
+        network = StepNetwork.of_vector(self._prop, candidate)
+        return -objective(self._prop, network, evaluate(network, self._prop.training))
+
+    def replay(self, candidate: Float64Array) -> Fraction:
+        return self.value(candidate)
+
+    def deployed(self, candidate: Float64Array) -> DeployedValue:
+        return DeployedValue(float(self.value(candidate)), None)
