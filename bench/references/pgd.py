@@ -21,7 +21,6 @@ import math
 import time
 from array import array
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The common base of the references: heuristics without a bound, which read an instance's data and have number options."""
+"""The common base of the references: heuristics without a bound, which read data and have numbers as options."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _refusal(name: str, value: OptionValue) -> str | None:
 
 
 def stop_reason(listener: Listener, deadline: float) -> Termination | None:
-    """Return why a run must end now: it is asked to, or the monotonic clock is at its deadline; None if it may go on."""
+    """Return why a run must end now: it is asked to, or the monotonic clock is at its deadline; None if neither."""
     if listener.should_stop():
         return Termination.INTERRUPTED
     return Termination.TIME_LIMIT if time.monotonic() >= deadline else None

@@ -135,8 +135,9 @@ class StepSearch:
 
     def _objective(self, state: _State) -> float:
         flags, steps = self._property.variant, state.steps
-        terms = flags.weights * state.W.sum() + flags.activations * steps.sum() + flags.neurons * steps.any(axis=0).sum()
-        return float(self._errors(state, steps @ state.Q).sum() + FACTOR * terms)
+        active = flags.activations * steps.sum() + flags.neurons * steps.any(axis=0).sum()
+        errors = self._errors(state, steps @ state.Q).sum()
+        return float(errors + FACTOR * (flags.weights * state.W.sum() + active))
 
     def _result(self, state: _State) -> tuple[StepNetwork, float]:
         W = np.zeros((self._property.neurons, self._property.n_inputs))

@@ -78,7 +78,7 @@ class _Stack:
         else:
             self._W = torch.randn(restarts, n, m, generator=draws)
         through = self._X[torch.randint(len(self._X), (restarts, n), generator=draws)]
-        self._b = -(self._rounded_W() * through).sum(dim=2, keepdim=True)
+        self._b = -(self._rounded_weights() * through).sum(dim=2, keepdim=True)
         self._Q = 0.7 * torch.randn(restarts, n, K, generator=draws)
         self._t = torch.full((restarts, K, 1), 0.5)
 
@@ -95,19 +95,19 @@ class _Stack:
             loss, objective = self._loss(*rounded)
             better = objective < best
             best = torch.where(better, objective, best)
-            kept = [torch.where(better[:, None, None], new, old) for new, old in zip(rounded, kept, strict=True)]
-            kept = [part.detach() for part in kept]
+            pairs = zip(rounded, kept, strict=True)
+            kept = [torch.where(better[:, None, None], new.detach(), old) for new, old in pairs]
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
         arrays = [part.double().numpy() for part in kept]
         return [Draft(W, b[:, 0], Q, np.ceil(t[:, 0])) for W, b, Q, t in zip(*arrays, strict=True)]
 
     def _rounded(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return W, b, Q and t as they are used; gradients pass the roundings."""
-        return self._rounded_W(), self._b, _round(self._Q.clamp(-1, 1)), self._t
+        return self._rounded_weights(), self._b, _round(self._Q.clamp(-1, 1)), self._t
 
-    def _rounded_W(self) -> Tensor:
+    def _rounded_weights(self) -> Tensor:
         weight = self._property.weight
         W = self._W if not weight.integer else _round(self._W.clamp(weight.lower, weight.upper))
         return W * self._used
