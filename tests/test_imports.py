@@ -64,6 +64,7 @@ PLACES = {
         "instances/formulations/surrogatelib.py",
         "bench/references/pgd.py",
         "bench/references/projection.py",
+        "bench/references/straight_through.py",
     },
     "onnxruntime": {"instances/onnx_files/runtime.py"},
     "sqlite3": {

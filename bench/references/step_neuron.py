@@ -22,6 +22,8 @@ GRID = 2.0**20
 """Continuous weights are multiples of 1 / GRID: with inputs on their grid, all sums are exact in float64."""
 _MOST_NUMBERS = 2**20
 """The most pre-activations that are computed at once. Of more changes of a weight, as many are drawn."""
+_WITHIN = 1 - 2.0**-12
+"""How far weights are scaled towards the box of a bias, so that their rounding does not move the bias out of it."""
 _SMALL_CHANGE = 0.2
 """The mean size of a small change of a continuous weight."""
 SAME_COST = 1e-6
@@ -48,9 +50,10 @@ class NeuronKind:
     def factor(self, largest: Float64Array, low: Float64Array, high: Float64Array) -> Float64Array:
         """Return the largest factor of weights with which some bias in its box makes w x + b at most 0 where w x is
         `low`, and at least eps where it is `high`; 0 if there is none. largest: max |w|. Shapes are broadcast."""
+        within = 1.0 if self.reach is None else _WITHIN
         with np.errstate(divide="ignore", invalid="ignore"):
-            factor = np.where(low > 0, -self.bias.lower / low, np.inf)
-            factor = np.minimum(factor, np.where(high < 0, (self.epsilon - self.bias.upper) / high, np.inf))
+            factor = np.where(low > 0, -within * self.bias.lower / low, np.inf)
+            factor = np.minimum(factor, np.where(high < 0, (self.epsilon - within * self.bias.upper) / high, np.inf))
             if self.reach is None:
                 factor = np.where(factor >= 1, 1.0, 0.0)
             else:
@@ -127,7 +130,8 @@ def best_change(
     if cheapest > -SAME_COST:
         return never_active(X)
     equals = np.flatnonzero(total <= cheapest + SAME_COST)
-    row, place = divmod(int(equals[np.argmax((factor * (high - low)).flat[equals])]), low.shape[1])
+    gaps = factor.flat[equals] * (high.flat[equals] - low.flat[equals])
+    row, place = divmod(int(equals[np.argmax(gaps)]), low.shape[1])
     found = w.copy()
     if row:
         found[places[row - 1]] = values[row - 1]

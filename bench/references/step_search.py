@@ -86,7 +86,7 @@ class StepSearch:
                     return None if reached is None else self._result(state)
                 self._improve_hidden(state, i, anyway=reached is None)
             for k in range(self._property.n_classes):
-                self._improve_output(state, k)
+                self._improve_output(state, k, anyway=reached is None)
             before, reached = reached, self._objective(state)
             if before is not None and reached > before - SAME_COST:
                 return self._result(state)
@@ -121,12 +121,12 @@ class StepSearch:
                 state.W[i], state.b[i], state.steps[:, i] = w, bias, neuron.steps
                 return
 
-    def _improve_output(self, state: _State, k: int) -> None:
-        """Change output k if that lowers the number of errors."""
+    def _improve_output(self, state: _State, k: int, anyway: bool) -> None:
+        """Change output k if that lowers the number of errors; or `anyway`, as a hidden neuron."""
         costs = np.where(self._targets[:, k], -1.0, 1.0)
         found = best_change(self._output, state.steps.astype(np.float64), state.Q[:, k], costs, self._draws, np.inf)
         now = state.steps @ state.Q[:, k] >= state.thresholds[k]
-        if found.cost < self._output.cost(state.Q[:, k], now, costs) - SAME_COST:
+        if anyway or found.cost < self._output.cost(state.Q[:, k], now, costs) - SAME_COST:
             state.Q[:, k], state.thresholds[k] = found.w, min(found.high, found.low + 1)
 
     def _errors(self, state: _State, sums: Float64Array) -> Float64Array:

@@ -72,7 +72,7 @@ class _Stack:
         n, m, K = prop.neurons, prop.n_inputs, prop.n_classes
         self._used = torch.tensor(prop.used_inputs, dtype=torch.float32)
         if weight.integer:
-            few = _WEIGHTS_TO_BEGIN_WITH / max(1, m)
+            few = min(0.5, _WEIGHTS_TO_BEGIN_WITH / m)
             chosen = torch.rand(restarts, n, m, generator=draws) < few
             self._W = (0.45 * torch.rand(restarts, n, m, generator=draws) + 0.5 * chosen) * weight.upper
         else:
