@@ -5,14 +5,15 @@
 
 with y_k = 1 for the sample's class, else -1. q is rounded to -1, 0 and 1, and w to integers where the problem wants
 them. Gradients pass a rounding as if it were not there, and a step as if it were the sigmoid of SLOPE (w x + b) / |w|:
-the straight-through estimator. Restarts train side by side, BATCH at a time. Of each the step with the best objective,
-without the margin eps, is a network to start the local search from (`step_search`).
+the straight-through estimator. Restarts train side by side, BATCH at a time. The local search (`step_search`) starts
+from each network twice: as it was drawn, because training leads many to the same, and as it was after the step with the
+best objective, where the margin eps does not count.
 Source: Bengio, Leonard and Courville 2013, arXiv:1308.3432; Adam: Kingma and Ba 2015, arXiv:1412.6980.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -53,9 +54,8 @@ class StraightThrough(StepTrainer):
         for first in range(0, restarts, BATCH):
             draws = generator(f"straight-through/{request.seed}/{first}")
             with reproducible_torch(request.threads):
-                drafts = _Stack(prop, min(BATCH, restarts - first), draws).trained(
-                    int(options["steps"]), options["rate"], stopped
-                )
+                stack = _Stack(prop, min(BATCH, restarts - first), draws)
+                drafts = stack.drafts() + stack.trained(int(options["steps"]), options["rate"], stopped)
             if stopped():
                 return
             yield from drafts
@@ -82,12 +82,16 @@ class _Stack:
         self._Q = 0.7 * torch.randn(restarts, n, K, generator=draws)
         self._t = torch.full((restarts, K, 1), 0.5)
 
+    def drafts(self) -> list[Draft]:
+        """Return the networks as they are."""
+        return _drafts([part.detach() for part in self._rounded()])
+
     def trained(self, steps: int, rate: float, stopped: Stopped) -> list[Draft]:
         """Return the networks after so many steps of Adam, or as many as a stop leaves."""
         parameters = [part.requires_grad_() for part in (self._W, self._b, self._Q, self._t)]
         optimizer = torch.optim.Adam(parameters, lr=rate)
         best = torch.full((len(self._W),), torch.inf)
-        kept = [part.detach().clone() for part in self._rounded()]
+        kept = [part.detach() for part in self._rounded()]
         for _ in range(steps):
             if stopped():
                 break
@@ -100,8 +104,7 @@ class _Stack:
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
-        arrays = [part.double().numpy() for part in kept]
-        return [Draft(W, b[:, 0], Q, np.ceil(t[:, 0])) for W, b, Q, t in zip(*arrays, strict=True)]
+        return _drafts(kept)
 
     def _rounded(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return W, b, Q and t as they are used; gradients pass the roundings."""
@@ -125,6 +128,12 @@ class _Stack:
         hinge = (0.5 - self._signs * o).clamp(min=0).sum(dim=(1, 2))
         errors = ((o >= 0).float() != (self._signs > 0)).sum(dim=(1, 2))
         return (hinge + terms).sum(), (errors + terms).detach()
+
+
+def _drafts(parts: Sequence[Tensor]) -> list[Draft]:
+    """Return the networks of W, b, Q and t as they are used."""
+    arrays = [part.double().numpy() for part in parts]
+    return [Draft(W, b[:, 0], Q, np.ceil(t[:, 0])) for W, b, Q, t in zip(*arrays, strict=True)]
 
 
 def _round(x: Tensor) -> Tensor:

@@ -33,8 +33,8 @@ class SolverSetting:
 
     adapter: the path of a TOML file, for `get_adapter`; None for a solver that is known by its name. The contents of
     the file are among the options; its path is not part of a run's identity.
-    ranked, reads_model, data_parts, families: as the adapter states them (`Solver`). They follow from solver and
-    version, and are not part of a run's identity either.
+    ranked, reads_model, data_parts, families: as the adapter states them (`Solver`), the last two empty if it reads the
+    model. They follow from solver and version, and are not part of a run's identity either.
     """
 
     solver: str
@@ -49,10 +49,7 @@ class SolverSetting:
     families: tuple[str, ...] = ()
 
     def refusal(self, row: CatalogRow) -> str | None:
-        """Return why the adapter cannot work on an instance: what it needs in place of the model, and the instance
-        lacks; None if it can."""
-        if self.reads_model:
-            return None
+        """Return why an adapter that does not read the model cannot work on an instance; None if it can."""
         if self.families and row.family not in self.families:
             return f"is of family {row.family}, and {self.solver} is for {', '.join(self.families)}"
         lacking = next((part for part in self.data_parts if part not in row.data_files()), None)
@@ -157,9 +154,10 @@ def _setting(solver: Solver, given: dict[str, str], text: str, adapter: str | No
     options = solver.validate_options(given)
     solver.validate_limits(mip_gap, node_limit)
     own = tuple(sorted(options.items()))
+    data_parts, families = ((), ()) if solver.reads_model else (solver.data_parts, solver.families)
     setting = SolverSetting(
         solver.name, solver.version(), own, mip_gap, node_limit, adapter,
-        solver.ranked, solver.reads_model, solver.data_parts, solver.families,
+        solver.ranked, solver.reads_model, data_parts, families,
     )  # fmt: skip
     if len(setting.settings_json) > MAX_SETTINGS:
         raise UsageError(f"--solver {text[:200]}...: its options have more than {MAX_SETTINGS} characters; give fewer")

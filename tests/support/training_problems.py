@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import chain
 
 import numpy as np
 
@@ -58,9 +59,15 @@ def objective_by_hand(prop: TrainProperty, vector: Float64Array) -> Fraction:
     b = [next(parts) for _ in range(n)]
     q = [[next(parts) for _ in range(K)] for _ in range(n)]
     bF = [next(parts) for _ in range(K)]
-    for box, held in ((prop.weight, sum(w, [])), (prop.bias, b), (prop.output_weight, sum(q, [])), (prop.output_bias, bF)):
-        assert all(box.lower <= number <= box.upper for number in held)
-        assert not box.integer or all(number.denominator == 1 for number in held)
+    for box, held in (
+        (prop.weight, chain(*w)),
+        (prop.bias, b),
+        (prop.output_weight, chain(*q)),
+        (prop.output_bias, bF),
+    ):
+        for number in held:
+            assert box.lower <= number <= box.upper
+            assert not box.integer or number.denominator == 1
     assert prop.weight_sum_limit is None or sum(map(sum, w)) <= prop.weight_sum_limit
     inputs = [[Fraction(x) for x in row] for row in prop.training.inputs.tolist()]
     assert all(w[i][j] == 0 for j in range(m) if not any(row[j] for row in inputs) for i in range(n))

@@ -47,7 +47,7 @@ def test_solvers_prints_references_with_the_versions_of_their_runs_and_that_they
     assert run_command(["solvers"]) == 0
     legend = " ".join(capsys.readouterr().out.split())
     assert "pgd: projected gradient ascent, not ranked. It reads the network and the property, not" in legend
-    assert "perceptron: perceptron, not ranked. It reads the property of family train, not" in legend
+    assert "perceptron: averaged perceptron, not ranked. It reads the property of family train, not" in legend
 
 
 def test_run_again_runs_nothing_and_leaderboard_ranks(

@@ -38,7 +38,7 @@ def test_the_best_change_of_an_integer_neuron_is_found(seed: int, room: float) -
     found = best_change(WHOLE, X, w, costs, draws, room)
     assert found.cost == pytest.approx(brute_force(WHOLE, X, w, costs, room))
     assert found.cost == pytest.approx(WHOLE.cost(found.w, found.steps, costs))
-    assert found.w.sum() <= room and (found.w != w).sum() <= 1 or not found.steps.any()
+    assert (found.w.sum() <= room and (found.w != w).sum() <= 1) or not found.steps.any()
     bias = WHOLE.bias_between(found.low, found.high)
     assert bias is not None and ((X @ found.w + bias >= 1) == found.steps).all()
 

@@ -1,4 +1,4 @@
-"""What holds for both heuristics of family `train`: their networks are feasible, claimed exactly, repeated for a seed."""
+"""Both heuristics of family `train` report feasible networks with exact objectives, the same ones for a seed."""
 
 from __future__ import annotations
 
