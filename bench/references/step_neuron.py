@@ -20,7 +20,7 @@ Int64Array: TypeAlias = npt.NDArray[np.int64]
 
 GRID = 2.0**20
 """Continuous weights are multiples of 1 / GRID: with inputs on their grid, all sums are exact in float64."""
-_MOST_NUMBERS = 2**20
+_MOST_NUMBERS = 2**16
 """The most pre-activations that are computed at once. Of more changes of a weight, as many are drawn."""
 _WITHIN = 1 - 2.0**-12
 """How far weights are scaled towards the box of a bias, so that their rounding does not move the bias out of it."""

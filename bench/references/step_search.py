@@ -1,4 +1,4 @@
-"""Local search for a network of step functions: from any network to one where no change of a single weight helps.
+"""Local search for a network of step functions: from any network to one that no change of a single weight improves.
 
 Neuron by neuron, hidden and output, it makes the best change of one weight, with the bias that is best then
 (`step_neuron`), as long as the objective falls. So it also drops what is useless: where the objective has a sparsity
