@@ -20,8 +20,8 @@ from vnnbench.checking import check_library, rereading_solvers
 from vnnbench.errors import UsageError
 from vnnbench.harness import run_plan
 from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.generation.generate import GenerationOptions
 from vnnbench.instances.generation.generate import generate as generate_library
+from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.library.findings import Finding
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.suites.suite_toml import load_suite

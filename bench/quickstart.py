@@ -9,7 +9,8 @@ from pathlib import Path
 
 from vnnbench.errors import UsageError
 from vnnbench.harness import run_plan
-from vnnbench.instances.generation.generate import GenerationOptions, generate
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.instances.suites.suite_toml import load_suite

@@ -33,7 +33,7 @@ MAX_VNNLIB_BYTES = 16 * MEBIBYTE
 """Size of a VNN-LIB file, unzipped: two bounds of 40 bytes for each of `MAX_INPUTS` inputs."""
 MAX_MPS_BYTES, MAX_MPS_LINES = 160 * MEBIBYTE, 4_000_000
 """Size of a model, unzipped: a line of 40 bytes for each coefficient; three layers of 500 neurons on 1,000 inputs have
-1.5 million."""
+1.5 million, and a training problem of 100 samples of 4,000 inputs with 8 neurons 3.3 million."""
 MAX_MPS_NAMES = 500_000
 """Rows of a model, and columns. A column takes 400 bytes while the file is read."""
 MAX_MPS_LINE = 2_000
@@ -42,6 +42,8 @@ MAX_PICTURE_BYTES, MAX_PICTURE_SIDE = 4 * MEBIBYTE, 1_024
 """Size of a picture of a clean input, which is an image of a data set: suites have up to 256 x 256 pixels."""
 MAX_IMAGES = 100_000
 """Images of an IDX file: MNIST has 60,000, and takes 0.3 GB as float32."""
+MAX_TABLE_BYTES, MAX_TABLE_FIELDS = 96 * MEBIBYTE, 5_000_000
+"""Size of a table as CSV, unzipped: 187 samples of 19,993 genes have 3.7 million fields, of up to 20 bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def _replace_worker_pool(
     patch: pytest.MonkeyPatch, pool: Callable[[int], Executor], threads: Callable[[int], int]
 ) -> None:
     patch.setattr("vnnbench.instances.generation.generate.worker_pool", pool)
-    patch.setattr("vnnbench.instances.generation.generate.training_threads", threads)
+    patch.setattr("vnnbench.instances.generation.network_work.training_threads", threads)
 
 
 @pytest.fixture(scope="session", autouse=True)

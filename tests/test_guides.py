@@ -11,6 +11,7 @@ import sys
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -39,7 +40,7 @@ from vnnbench.instances.bounds.levels import BoundLevel
 from vnnbench.instances.library.catalog import CATALOG_COLUMNS
 from vnnbench.instances.onnx_files.endings import ENDS
 from vnnbench.instances.onnx_files.operators import SUPPORTED
-from vnnbench.instances.suites import suite_toml
+from vnnbench.instances.suites import network_suite_toml, suite_toml, train_suite_toml
 from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite, parse_suite
 from vnnbench.leaderboard.ranking.column_form import Column, Rows
 from vnnbench.leaderboard.ranking.columns import COLUMNS
@@ -154,18 +155,28 @@ def test_the_table_of_suites_counts_what_the_suites_make() -> None:
     assert printed == {name: [str(suite.n_problems), str(suite.n_instances)] for name, suite in suites.items()}
 
 
-def test_the_table_of_keys_has_every_key_that_a_suite_may_have() -> None:
-    rows = [row for row in table_rows(section(read_guide(INSTANCES), "A grid of your own")) if len(row) == 4]
+@pytest.mark.parametrize(
+    ("heading", "reader"),
+    [("A grid of your own", network_suite_toml), ("Training problems of your own", train_suite_toml)],
+)
+def test_the_table_of_keys_has_every_key_that_a_suite_may_have(heading: str, reader: ModuleType) -> None:
+    rows = [row for row in table_rows(section(read_guide(INSTANCES), heading)) if len(row) == 4]
     tables = {table.strip("[]") for table, *_ in rows} - {""}
-    asked = {
+    assert {key for _, key, *_ in rows} | tables == keys_read(suite_toml) | keys_read(reader)
+
+
+def keys_read(module: ModuleType) -> set[str]:
+    """Return the keys that a module takes from TOML tables."""
+    assert module.__file__ is not None
+    return {
         call.args[0].value
-        for call in ast.walk(ast.parse(Path(suite_toml.__file__).read_text(encoding="utf-8")))
+        for call in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Attribute)
         and call.func.attr in {"take", "table", "tables", "table_or_tables"}
         and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
     }
-    assert {key for _, key, *_ in rows} | tables == asked
 
 
 def test_the_table_of_operators_has_every_one_that_is_read() -> None:

@@ -10,7 +10,7 @@ from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELE
 from vnnbench.common.text import plain
 from vnnbench.errors import UsageError
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, MANY_RELUS, BoundLevel
-from vnnbench.instances.suites.suite import Formulation
+from vnnbench.instances.suites.network_suite import Formulation
 from vnnbench.instances.suites.suite_toml import builtin_suites
 from vnnbench.leaderboard.text import count
 from vnnbench.solvers.registry import solver_names
@@ -57,9 +57,10 @@ def generate(
 
     If it is stopped, the same command continues. In a complete library it generates missing or altered files again.
     """
-    from vnnbench.instances.generation.forecast import forecast, plan_generation
-    from vnnbench.instances.generation.generate import GenerationOptions
+    from vnnbench.instances.generation.forecast import forecast
     from vnnbench.instances.generation.generate import generate as generate_library
+    from vnnbench.instances.generation.generate import work_of
+    from vnnbench.instances.generation.suite_work import GenerationOptions
     from vnnbench.instances.layout import MANIFEST
     from vnnbench.instances.library.library import Library
     from vnnbench.instances.suites.suite_toml import load_suite
@@ -68,7 +69,7 @@ def generate(
 
     options = GenerationOptions(data, Library.open(networks) if networks else None, key, jobs, device)
     asked = load_suite(suite)
-    plan = plan_generation(asked, select, networks_given=networks is not None)
+    plan = work_of(asked, select, options).plan()
     if dry_run:
         return print_forecast(forecast(plan, out))
     mended = (out / MANIFEST).is_file()  # a complete library only gets back what is missing or altered

@@ -6,7 +6,7 @@ Errors are of a class that the caller gives. Each is one line: the file, the key
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, NoReturn
@@ -124,6 +124,15 @@ def one_line(value: Any) -> str:
 
 def word_of(words: type[StrEnum]) -> Check:
     return lambda value: words(one_line(value))
+
+
+def one_of(words: Collection[str]) -> Check:
+    def check(value: Any) -> str:
+        if (text := one_line(value)) not in words:
+            raise ValueError
+        return text
+
+    return check
 
 
 def integer(lowest: int, highest: int) -> Check:

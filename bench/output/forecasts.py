@@ -5,7 +5,8 @@ Functions named `print_...` are one command's work and return the command's exit
 
 from __future__ import annotations
 
-from vnnbench.instances.generation.forecast import Batches, Forecast, GenerationPlan
+from vnnbench.instances.generation.forecast import Forecast, Work
+from vnnbench.instances.generation.suite_work import Batches, GenerationPlan
 from vnnbench.isolation.supervisor import GRACE_SECONDS
 from vnnbench.leaderboard.text import count, span
 from vnnbench.output import display
@@ -24,16 +25,18 @@ def _for_wanted(batches: Batches) -> str:
 
 def print_forecast(forecast: Forecast) -> int:
     """Print a table of what `generate` would make, and how long it would take; return the exit code 0."""
-    kinds = (("trained", forecast.trained), ("finetuned", forecast.finetuned), ("instances", forecast.instances))
-    columns = ("", "needed", "in batches", "done", "to do", "s each")
-    display.print_table(
-        columns,
-        [(name, own.batches.wanted, own.batches.made, own.before, own.left, own.seconds) for name, own in kinds],
-    )
+    kinds, batches = [("instances", forecast.instances)], ""
+    if forecast.trained.batches.tasks:
+        kinds = [("trained", forecast.trained), ("finetuned", forecast.finetuned), *kinds]
+        batches = (
+            "in batches: those and the others of their batches, because the bytes of a network depend on its batch. "
+        )
+    columns = ("", "needed", *(["in batches"] if batches else []), "done", "to do", "s each")
+    display.print_table(columns, [_cells(name, work, batched=bool(batches)) for name, work in kinds])
     hours, size = forecast.hours_left, forecast.bytes_in_all
     display.print_text(
-        "needed: for the selected instances. in batches: those and the others of their batches, because the bytes of "
-        "a network depend on its batch. done: already there. s each: seconds of one core, measured on what is done."
+        f"needed: for the selected instances. {batches}done: already there. s each: seconds of one core, measured on "
+        "what is done."
     )
     if hours is None:
         display.print_text(
@@ -45,6 +48,11 @@ def print_forecast(forecast: Forecast) -> int:
     if size is not None:
         display.print_text(f"Disk: {_megabytes(size)} in all.")
     return 0
+
+
+def _cells(name: str, work: Work, *, batched: bool) -> tuple[object, ...]:
+    made = (work.batches.made,) if batched else ()
+    return (name, work.batches.wanted, *made, work.before, work.left, work.seconds)
 
 
 def print_run_forecast(forecast: RunForecast, jobs: int) -> int:

@@ -6,7 +6,7 @@ Each public function is one command's work and returns the command's exit code.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from vnnbench.instances.library.findings import Severity
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.summary import GridRow, grid_summary, library_bytes
 from vnnbench.instances.networks.pruning import Method, Structure
-from vnnbench.instances.suites.suite import Family, Pruning, Question
+from vnnbench.instances.suites.network_suite import Pruning
 from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
@@ -38,34 +38,32 @@ _MOST_OF_A_QUESTION = 600
 def show_suites(output: str) -> int:
     """Print the built-in suites with their numbers of problems and instances."""
     suites = [load_suite(name) for name in builtin_suites()]
-    rows = [(s.name, s.dataset, s.n_problems, s.n_instances, s.description) for s in suites]
     columns = ("suite", "dataset", "problems", "instances", "description")
+    data = [", ".join(s.datasets) if output == "json" else _first_of(s.datasets) for s in suites]
+    rows = [
+        (s.name, names or None, s.n_problems, s.n_instances, s.description)
+        for s, names in zip(suites, data, strict=True)
+    ]
     if output == "json":
         display.print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
-        display.print_table(columns, rows)
+        display.print_table(columns, rows, folded="description")
     return 0
 
 
+def _first_of(names: Sequence[str]) -> str:
+    """Return names in a few words: "wine", "wine and 4 more"."""
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)
+
+
 def show_suite(name: str, output: str) -> int:
-    """Print what one suite contains: its networks, properties, surrogates and formulations."""
+    """Print what one suite contains."""
     suite = load_suite(name)
     facts: dict[str, Any] = {
         "suite": suite.name,
         "description": suite.description,
-        "family": suite.family.value,
-        "dataset": suite.dataset,
-        "input sides": list(suite.input_sides) or None,
-        "inputs": [group.n_inputs for group in suite.groups()[:: len(suite.architectures)]],
-        "architectures": [f"{depth}x{width}" for depth, width in suite.architectures],
-        "seeds": list(suite.seeds),
-        "training": asdict(suite.training) if suite.training else None,
-        "properties": [_asked(question, suite.family) for question in suite.questions],
-        "surrogates": [pruning.name for pruning in suite.prunings],
-        "finetuning": asdict(suite.finetuning) if suite.finetuning else None,
-        "spr": asdict(suite.spr) if suite.spr else None,
-        "formulations": [f.value for f in suite.formulations],
-        "bounds": {f.value: suite.bounds_of(f).value for f in suite.formulations},
+        "family": suite.family,
+        **suite.facts(),
         "problems": suite.n_problems,
         "instances": suite.n_instances,
     }
@@ -74,17 +72,6 @@ def show_suite(name: str, output: str) -> int:
     else:
         display.print_facts({key: _listed(value) for key, value in facts.items() if value is not None})
     return 0
-
-
-def _asked(question: Question, family: Family) -> dict[str, Any]:
-    facts = {
-        "norm": question.norm.value,
-        "goal": question.goal.value if family is Family.VERIFY else None,
-        "radius": list(question.radius) if question.radius else None,
-        "radii": list(question.radii) or None,
-        "margin": question.margin,
-    }
-    return {key: value for key, value in facts.items() if value is not None}
 
 
 def _listed(value: Any) -> object:
@@ -168,32 +155,61 @@ def show_library(folder: Path, output: str) -> int:
         display.print_json({**facts, "grid": rows, "names": [row.instance for row in library.rows]})
         return 0
     n, networks = len(library.rows), sum(is_network(path) for path in library.hashes)
-    display.print_text(f"{folder}: {count(n, 'instance')} of suite {library.suite}, {count(networks, 'network')}")
+    made_of = count(networks, "network") if networks else count(len({row.problem for row in library.rows}), "problem")
+    display.print_text(f"{folder}: {count(n, 'instance')} of suite {library.suite}, {made_of}")
     display.print_text(f"{n_bytes / 1e6:.1f} MB in all, {n_bytes / 1e3 / n:.0f} kB per instance")
-    display.print_table(GRID_COLUMNS, [_grid_cells(row) for row in grid])
-    display.print_text(GRID_LEGEND)
+    columns, legend = (NETWORK_GRID, NETWORK_LEGEND) if networks else (PROBLEM_GRID, PROBLEM_LEGEND)
+    display.print_table(tuple(columns), [tuple(cell(row) for cell in columns.values()) for row in grid])
+    display.print_text(legend)
     return 0
 
 
-GRID_COLUMNS = ("networks", "pruned", "formulation", "n", "acc", "rows", "cols", "bin", "unst", "kB")
-GRID_LEGEND = (
+def _pruned(row: GridRow) -> str:
+    if row.pruning == "none":
+        return "–"
+    return Pruning(Method(row.pruning), Structure(row.structure), row.rate, bool(row.finetuned)).name
+
+
+def _unstable(row: GridRow) -> str | None:
+    return None if row.unstable_share is None else f"{100 * row.unstable_share:.0f}%"
+
+
+_Grid = dict[str, Callable[[GridRow], object]]
+"""The columns of a library's table: the cell of a row by heading."""
+_SIZES: _Grid = {
+    "rows": lambda row: round(row.rows),
+    "cols": lambda row: round(row.columns),
+    "bin": lambda row: round(row.binaries),
+}
+NETWORK_GRID: _Grid = {
+    "networks": lambda row: row.architecture,
+    "pruned": _pruned,
+    "formulation": lambda row: row.formulation,
+    "n": lambda row: row.instances,
+    "acc": lambda row: None if row.accuracy is None else f"{100 * row.accuracy:.1f}%",
+    **_SIZES,
+    "unst": _unstable,
+    "kB": lambda row: round(row.model_bytes / 1000),
+}
+NETWORK_LEGEND = (
     "Means over the n instances. acc: test accuracy. bin: binary variables. unst: share of hidden neurons whose ReLU "
     "is unstable by the formulation's bounds. kB: size of the model file. mag-u50: 50 % of the weights pruned by "
     "magnitude; rnd: at random; n: neurons instead of weights; spr: by regularization during training; ft: finetuned."
 )
-
-
-def _grid_cells(row: GridRow) -> tuple[object, ...]:
-    pruned = "–"
-    if row.pruning != "none":
-        pruned = Pruning(Method(row.pruning), Structure(row.structure), row.rate, bool(row.finetuned)).name
-    accuracy = None if row.accuracy is None else f"{100 * row.accuracy:.1f}%"
-    sizes = (round(row.rows), round(row.columns), round(row.binaries))
-    unstable = None if row.unstable_share is None else f"{100 * row.unstable_share:.0f}%"
-    return (
-        row.architecture, pruned, row.formulation, row.instances, accuracy, *sizes, unstable,
-        round(row.model_bytes / 1000),
-    )  # fmt: skip
+PROBLEM_GRID: _Grid = {
+    "problems": lambda row: row.architecture,
+    "formulation": lambda row: row.formulation,
+    "n": lambda row: row.instances,
+    "samples": lambda row: None if row.samples is None else round(row.samples),
+    "inputs": lambda row: None if row.features is None else round(row.features),
+    **_SIZES,
+    "kB": lambda row: round(row.model_bytes / 1000),
+}
+PROBLEM_LEGEND = (
+    "Means over the n instances. samples: for training. inputs: features of a sample. bin: integer variables, most of "
+    "them binary. kB: size of the model file. 8n: 8 hidden neurons. f101: beside errors the objective counts weights "
+    "(1), not activations (0), and neurons (1); int: an integer network, with all three."
+)
 
 
 def list_instances(folder: Path, output: str) -> int:
@@ -215,7 +231,10 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
     if output == "json":
         display.print_json(facts)
         return 0
-    display.print_facts({**facts, "question": question and shortened(question, _MOST_OF_A_QUESTION)})
+    known = {key: value for key, value in facts.items() if value is not None}
+    if question is not None:
+        known["question"] = shortened(question, _MOST_OF_A_QUESTION)
+    display.print_facts(known)
     picture = library.picture_path(row)
     if picture is not None and row.input_side is not None:
         data = library.read_verified(str(picture.relative_to(library.folder)))

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.arrays import BoolArray, Float64Array
 from vnnbench.instances.datasets.labelled_data import GRID
 from vnnbench.instances.datasets.table import Table
 from vnnbench.instances.randomness import unit_interval
 
 DIGITS_PAIR = (3, 8)
-"""The two digits of `digits-pair`: 183 and 174 samples. Among the pairs that are hard to tell apart, the one that
-differs in two strokes."""
+"""The two digits of `digits-pair`. Of all 45 pairs only 1, 8 and 7, 9 are harder for logistic regression, which gets
+96 % of them right in five-fold cross-validation, and the best threshold on one pixel 81 %."""
 
-CORNER_SAMPLES, CORNER_SIDE, CORNER_GAP = 100, 0.6, 0.02
-"""Samples of `corner`; the side of the upper left square; no sample is nearer than the gap to its two inner edges."""
+CORNER_CELLS, CORNER_SIDE = 10, 6
+"""Cells of `corner` in each direction, each with one sample, and those of its upper left square."""
 SPIRAL_SAMPLES, SPIRAL_TURNS, SPIRAL_NOISE = 120, 1.0, 0.02
 """Samples of `spiral`, half on each arm; turns of an arm; the largest distance from it in each direction."""
 
@@ -54,18 +54,15 @@ def digits_pair() -> Table:
 
 
 def corner() -> Table:
-    """Return points of the unit square; class `corner` is its upper left square of side `CORNER_SIDE`.
+    """Return 100 points of the unit square, one in each of 10 x 10 cells; the upper left 6 x 6 are class `corner`.
 
-    Two neurons classify all points, x < side and y > 1 - side, and one cannot. Source: [R] Rosenhahn 2023, section 4.1,
-    which shows such data without their numbers.
+    Two neurons classify all points, x <= 0.6 and y >= 0.4, and one cannot. No point is nearer to an edge of its cell
+    than a tenth of it. Source: [R] Rosenhahn 2023, section 4.1, which shows such data without their numbers.
     """
-    draws = unit_interval("corner", 8 * CORNER_SAMPLES).reshape(-1, 2)
-    points = np.rint(draws * GRID) / GRID
-    x, y = points.T
-    near = (np.abs(x - CORNER_SIDE) < CORNER_GAP) | (np.abs(y - (1 - CORNER_SIDE)) < CORNER_GAP)
-    points = points[~near][:CORNER_SAMPLES]
-    inside = (points[:, 0] < CORNER_SIDE) & (points[:, 1] > 1 - CORNER_SIDE)
-    return _synthetic("corner", ("rest", "corner"), points, inside)
+    cells = np.indices((CORNER_CELLS, CORNER_CELLS)).reshape(2, -1).T
+    draws = unit_interval("corner", cells.size).reshape(cells.shape)
+    inside = (cells[:, 0] < CORNER_SIDE) & (cells[:, 1] >= CORNER_CELLS - CORNER_SIDE)
+    return _synthetic("corner", ("rest", "corner"), (cells + 0.1 + 0.8 * draws) / CORNER_CELLS, inside)
 
 
 def spiral() -> Table:
@@ -81,7 +78,7 @@ def spiral() -> Table:
         angle = 2 * math.pi * SPIRAL_TURNS * share + math.pi * (sample % 2)
         points[sample] = np.array([math.cos(angle), math.sin(angle)]) * (0.08 + 0.38 * share) + 0.5
     points += SPIRAL_NOISE * noise
-    return _synthetic("spiral", ("first", "second"), np.rint(points * GRID) / GRID, np.arange(SPIRAL_SAMPLES) % 2 == 1)
+    return _synthetic("spiral", ("first", "second"), points, np.arange(SPIRAL_SAMPLES) % 2 == 1)
 
 
 BUILTIN_TABLES = MappingProxyType[str, Callable[[], Table]](
@@ -101,5 +98,5 @@ def _of_bunch(name: str, bunch: Any) -> Table:
     return Table(name, features, classes, bunch.data, bunch.target.astype(np.int64))
 
 
-def _synthetic(name: str, classes: tuple[str, str], points: Float64Array, second: np.typing.NDArray[np.bool_]) -> Table:
-    return Table(name, ("x", "y"), classes, points, second.astype(np.int64))
+def _synthetic(name: str, classes: tuple[str, str], points: Float64Array, second: BoolArray) -> Table:
+    return Table(name, ("x", "y"), classes, np.rint(points * GRID) / GRID, second.astype(np.int64))

@@ -1,7 +1,8 @@
-"""MNIST and Fashion-MNIST from OpenML, through scikit-learn: its download, its checksum, its cache on disk.
+"""Data sets from OpenML, through scikit-learn: its download, its checksum, its cache on disk.
 
-The cache is ~/scikit_learn_data, or the folder that SCIKIT_LEARN_DATA names. Images and labels come in OpenML's order,
-which is that of the original files: 60,000 training images, then 10,000 test images.
+The cache is ~/scikit_learn_data, or the folder that SCIKIT_LEARN_DATA names. Images and labels of MNIST and
+Fashion-MNIST come in OpenML's order, which is that of the original files: 60,000 training images, then 10,000 test
+images. For tables see `openml_tables`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ SIDE, N_IMAGES, N_CLASSES = 28, 70_000, 10
 
 _OPENML = {"mnist": ("mnist_784", 1), "fashion-mnist": ("Fashion-MNIST", 1)}
 """Name and version at OpenML; a version never changes."""
+_ADVICE = "give --data DIR, the folder of its four IDX files"
 
 
 def fetch_images(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -27,26 +29,25 @@ def fetch_images(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8
     Raises DataError if they are neither in the cache nor can be downloaded, or if shape or values are wrong.
     """
     title, version = _OPENML[name]
-    try:
-        pixels, labels = _fetch(title, version)
-    except (OSError, HTTPException, ValueError, KeyError) as error:  # no network, a wrong checksum, a broken cache
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"data set {name!r} cannot be fetched from OpenML ({reason}); "
-            "give --data DIR, the folder of its four IDX files"
-        ) from error
+    pixels, labels = fetch(name, _ADVICE, name=title, version=version, as_frame=False, return_X_y=True)
     images = _whole(name, pixels, (N_IMAGES, SIDE**2), 255).reshape(-1, SIDE, SIDE)
     return images, _whole(name, labels, (N_IMAGES,), N_CLASSES - 1)
 
 
-def _fetch(title: str, version: int) -> tuple[Any, Any]:
+def fetch(dataset: str, advice: str, **which: Any) -> Any:
+    """Return what scikit-learn's `fetch_openml` returns for `which`.
+
+    Raises DataError, which names the data set and ends in `advice`: it is neither in the cache nor can be downloaded.
+    """
     from sklearn.datasets import fetch_openml  # imported here: it takes a second, and not every command needs it
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # each retry warns; the last failure is an error with all facts
-        return fetch_openml(  # type: ignore[no-any-return]
-            name=title, version=version, as_frame=False, return_X_y=True, n_retries=1, delay=1.0
-        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # each retry warns; the last failure is an error with all facts
+            return fetch_openml(**which, n_retries=1, delay=1.0)
+    except (OSError, HTTPException, ValueError, KeyError) as error:  # no network, a wrong checksum, a broken cache
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"data set {dataset!r} cannot be fetched from OpenML ({reason}); {advice}") from error
 
 
 def _whole(name: str, numbers: Any, shape: tuple[int, ...], largest: int) -> npt.NDArray[np.uint8]:
@@ -59,7 +60,6 @@ def _whole(name: str, numbers: Any, shape: tuple[int, ...], largest: int) -> npt
         found = np.full(1, np.nan)
     if found.shape != shape or not ((found >= 0) & (found <= largest) & (found == np.rint(found))).all():
         raise DataError(
-            f"data set {name!r} from OpenML does not hold {shape} whole numbers from 0 to {largest}; "
-            "give --data DIR, the folder of its four IDX files"
+            f"data set {name!r} from OpenML does not hold {shape} whole numbers from 0 to {largest}; {_ADVICE}"
         )
     return found.astype(np.uint8)

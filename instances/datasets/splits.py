@@ -45,8 +45,8 @@ def make_split(table: Table, number: int, *, integer: bool = False, training_sam
 def _divide(table: Table, number: int, n_training: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     if not table.n_classes <= n_training < table.n_samples:
         raise DataError(
-            f"{table.place()}{n_training} of {table.n_samples} samples for training; there must be one for each of "
-            f"{table.n_classes} classes, and one left for testing"
+            f"{table.place()}{n_training} training samples of {table.n_samples}: there must be at least one for each "
+            f"of {table.n_classes} classes, and one left for testing"
         )
     for draw in range(MAX_DRAWS):
         order = random_permutation(f"split/{table.name}/{number}/{draw}", table.n_samples)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +12,10 @@ from vnnbench.instances.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
-class CsvOrigin:
-    """Where a table was read: the file, its target column, and the line (K,) on which each class stands first."""
+class Origin:
+    """Where a table was read: the file, its target column, and the lines (K,) on which each class stands first."""
 
-    path: Path
+    file: str
     target: str
     first_lines: tuple[int, ...]
 
@@ -26,7 +25,7 @@ class Table:
     """Samples as they come: values (N, m) float64, finite, and labels (N,) int64 from 0; read-only arrays.
 
     name: the data set, as catalogues and names of instances hold it. features (m,), classes (K,): names; each class has
-    a sample. csv: where the table comes from, if that is a CSV file.
+    a sample. origin: where the table was read, if it comes from a CSV file.
     """
 
     name: str
@@ -34,7 +33,7 @@ class Table:
     classes: tuple[str, ...]
     values: Float64Array
     labels: npt.NDArray[np.int64]
-    csv: CsvOrigin | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if self.values.dtype != np.float64 or self.labels.dtype != np.int64:
@@ -56,14 +55,14 @@ class Table:
 
     def place(self, label: int | None = None) -> str:
         """Return the start of an error about the table or a class of it: the file, its line and column, or the name."""
-        if self.csv is None:
+        if self.origin is None:
             return f"data set {self.name}: "
-        line = "" if label is None else f", line {self.csv.first_lines[label]}"
-        return f"{self.csv.path}{line}, column {self.csv.target!r}: "
+        line = "" if label is None else f", line {self.origin.first_lines[label]}"
+        return f"{self.origin.file}{line}, column {self.origin.target!r}: "
 
 
 def check_classes(table: Table, neurons: int) -> None:
-    """Check that a network with this many hidden step neurons can tell the classes of the table apart.
+    """Check that a network with this many hidden step neurons can distinguish the classes of the table.
 
     Its outputs are a function of n steps, so it predicts at most 2^n classes. Raises `DataError`, which names the line
     of the first class too many.
@@ -71,9 +70,9 @@ def check_classes(table: Table, neurons: int) -> None:
     needed = (table.n_classes - 1).bit_length()
     if neurons >= needed:
         return
-    order = range(table.n_classes) if table.csv is None else np.argsort(table.csv.first_lines, kind="stable")
+    order = range(table.n_classes) if table.origin is None else np.argsort(table.origin.first_lines, kind="stable")
     excess = int(order[2**neurons])
     raise DataError(
-        f"{table.place(excess)}class {table.classes[excess]!r} is one too many: there are {table.n_classes}, and "
-        f"networks of {neurons} neurons can tell {2**neurons} apart; use at least {needed} neurons"
+        f"{table.place(excess)}class {table.classes[excess]!r} is one too many: of the {table.n_classes} classes a "
+        f"network with neurons = {neurons} distinguishes at most {2**neurons}; set neurons to at least {needed}"
     )

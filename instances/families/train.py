@@ -24,7 +24,9 @@ from vnnbench.instances.families.base import (
     Problem,
 )
 from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.onnx_files.runtime import run_samples
 from vnnbench.instances.step_networks.feasible_set import FeasibleSet
+from vnnbench.instances.step_networks.onnx_writer import step_network_onnx
 from vnnbench.instances.step_networks.repair import repair
 from vnnbench.instances.step_networks.step_network import (
     StepNetwork,
@@ -111,10 +113,13 @@ class TrainEvaluator(Evaluator):
 
     def value(self, candidate: Float64Array) -> Fraction:
         network = StepNetwork.of_vector(self._prop, candidate)
-        return -objective(self._prop, network, evaluate(network, self._prop.training))
+        found = evaluate(network, self._prop.training)
+        return -objective(self._prop, network, found.steps, found.outputs)
 
     def replay(self, candidate: Float64Array) -> Fraction:
         return self.value(candidate)
 
     def deployed(self, candidate: Float64Array) -> DeployedValue:
-        return DeployedValue(float(self.value(candidate)), None)
+        network = StepNetwork.of_vector(self._prop, candidate)
+        outputs, steps = run_samples(step_network_onnx(network), self._prop.training.inputs)
+        return DeployedValue(float(-objective(self._prop, network, steps > 0, outputs > 0)), None)

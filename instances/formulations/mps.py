@@ -11,6 +11,8 @@ import io
 import zlib
 from array import array
 from collections.abc import Iterator
+from itertools import chain, islice
+from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,28 +27,36 @@ from vnnbench.instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_MPS_LINES
 
 # -- writing -----------------------------------------------------------------------------------------------------
 
+_ENTRIES_AT_A_TIME = 1 << 14
+
 
 def mps_text(model: MilpModel) -> bytes:
     """Return the file's uncompressed bytes. Raises `ModelError` if the reader would refuse the file as too large."""
     _check_size(model, 0, model.n_nonzeros)  # each has a line: no text of gigabytes is made
-    lines = [f"* {comment}".rstrip() for comment in model.comments]
-    lines += [f"NAME {model.name}", "ROWS", f" N {OBJECTIVE}"]
-    lines += [f" {sense} {row}" for sense, row in zip(model.senses, model.row_names, strict=True)]
-    lines.append("COLUMNS")
-    lines += _column_blocks(model)
-    lines.append("RHS")
+    file = io.BytesIO()
+    file.writelines(f"{lines}\n".encode("ascii") for lines in _written(model))
+    text = file.getvalue()
+    _check_size(model, len(text), text.count(b"\n"))
+    return text
+
+
+def _written(model: MilpModel) -> Iterator[str]:
+    """Yield the file's lines, some of them several in one string."""
+    yield from (f"* {comment}".rstrip() for comment in model.comments)
+    yield from (f"NAME {model.name}", "ROWS", f" N {OBJECTIVE}")
+    yield from (f" {sense} {row}" for sense, row in zip(model.senses, model.row_names, strict=True))
+    yield "COLUMNS"
+    yield from _column_blocks(model)
+    yield "RHS"
     if model.offset:
-        lines.append(f" RHS {OBJECTIVE} {-model.offset!r}")
-    lines += [f" RHS {row} {rhs!r}" for row, rhs in zip(model.row_names, model.rhs.tolist(), strict=True) if rhs]
-    lines.append("BOUNDS")
+        yield f" RHS {OBJECTIVE} {-model.offset!r}"
+    yield from (f" RHS {row} {rhs!r}" for row, rhs in zip(model.row_names, model.rhs.tolist(), strict=True) if rhs)
+    yield "BOUNDS"
     for name, lower, upper, integer in zip(
         model.column_names, model.lower.tolist(), model.upper.tolist(), model.integer.tolist(), strict=True
     ):
-        lines += _bound_lines(name, lower, upper, integer)
-    lines.append("ENDATA\n")
-    text = "\n".join(lines).encode("ascii")
-    _check_size(model, len(text), text.count(b"\n"))
-    return text
+        yield from _bound_lines(name, lower, upper, integer)
+    yield "ENDATA"
 
 
 def _check_size(model: MilpModel, n_bytes: int, n_lines: int) -> None:
@@ -75,37 +85,43 @@ def compress(text: bytes) -> bytes:
     return deflate.compress(text) + deflate.flush()
 
 
-def _column_blocks(model: MilpModel) -> list[str]:
-    """Return strings that hold the lines of one column each, or one marker line."""
-    rows = np.repeat(np.arange(model.n_rows), np.diff(model.indptr))
-    order = np.argsort(model.indices, kind="stable")
-    starts = np.searchsorted(model.indices[order], np.arange(model.n_columns + 1)).tolist()
-    row_names = np.array(model.row_names, dtype=object)[rows[order]].tolist()
-    numbers = _decimals(model.data[order])
+def _column_blocks(model: MilpModel) -> Iterator[str]:
+    """Yield strings that hold the lines of one column each, or one marker line."""
+    counts = np.bincount(model.indices, minlength=model.n_columns).tolist()
     objective, integer = model.objective.tolist(), model.integer.tolist()
-    blocks: list[str] = []
+    entries = chain.from_iterable(_entries_by_column(model))
     n_lines = 0
     inside_integers = False
     for j, name in enumerate(model.column_names):
         if integer[j] != inside_integers:
             inside_integers = not inside_integers
-            blocks.append(f" MARKER{n_lines} 'MARKER' '{'INTORG' if inside_integers else 'INTEND'}'")
+            yield f" MARKER{n_lines} 'MARKER' '{'INTORG' if inside_integers else 'INTEND'}'"
             n_lines += 1
         lines = [f"{OBJECTIVE} {objective[j]!r}"] if objective[j] else []
-        start, end = starts[j : j + 2]
-        lines += [f"{row} {number}" for row, number in zip(row_names[start:end], numbers[start:end], strict=True)]
+        lines += islice(entries, counts[j])
         if lines:
-            blocks.append(f" {name} " + f"\n {name} ".join(lines))
+            yield f" {name} " + f"\n {name} ".join(lines)
             n_lines += len(lines)
     if inside_integers:
-        blocks.append(f" MARKER{n_lines} 'MARKER' 'INTEND'")
-    return blocks
+        yield f" MARKER{n_lines} 'MARKER' 'INTEND'"
+
+
+def _entries_by_column(model: MilpModel) -> Iterator[list[str]]:
+    """Yield lists of `row number`, the entries by column and then by row.
+
+    Strings of all entries at once would take four times the memory of the text.
+    """
+    rows = np.repeat(np.arange(model.n_rows), np.diff(model.indptr))
+    order = np.argsort(model.indices, kind="stable")
+    row_names = np.array(model.row_names, dtype=object)
+    for start in range(0, len(order), _ENTRIES_AT_A_TIME):
+        some = order[start : start + _ENTRIES_AT_A_TIME]
+        names, numbers = row_names[rows[some]].tolist(), _decimals(model.data[some])
+        yield [f"{row} {number}" for row, number in zip(names, numbers, strict=True)]
 
 
 def _decimals(values: Float64Array) -> list[str]:
-    """Return the shortest decimals of finite numbers that read back bit for bit."""
-    if not len(values):
-        return []
+    """Return the shortest decimals of finite numbers, at least one, that read back bit for bit."""
     return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
 
 
@@ -143,7 +159,7 @@ _BOUND_KINDS = ("BV", "FR", "MI", "LO", "UP", "FX")
 class _Parser:
     """The state of one pass over the lines; `fail` names the place.
 
-    entry_rows, entry_columns, entry_values: the coefficients, by column. seen: the rows of the newest column.
+    entry_rows, entry_columns, entry_values: the coefficients, by column. newest, seen: the newest column and its rows.
     bounds: by column, a bit for each kind of bound that it has.
     """
 
@@ -154,6 +170,7 @@ class _Parser:
         self.senses: list[str] = []
         self.rows: dict[str, int] = {}
         self.columns: dict[str, int] = {}
+        self.newest: str | None = None
         self.integer: list[bool] = []
         self.inside_integers = False
         self.entry_rows, self.entry_columns, self.entry_values = array("q"), array("q"), array("d")
@@ -172,7 +189,7 @@ class _Parser:
             value = float(text)
         except ValueError:
             self.fail(f"{text[:40]!r} is not a number")
-        if not np.isfinite(value) or "_" in text:
+        if not isfinite(value) or "_" in text:
             self.fail(f"{text[:40]!r} is not a finite number")
         return value
 
@@ -201,32 +218,36 @@ class _Parser:
                 self.fail(f"unknown marker {value[:40]}")
             self.inside_integers = value == "'INTORG'"
             return
-        if name not in self.columns:
-            if len(self.columns) == MAX_MPS_NAMES:
-                self.fail(f"has more than {MAX_MPS_NAMES} columns, the most that is read")
-            self.columns[name] = len(self.columns)
-            self.seen.clear()
-            self.bounds.append(0)
-            self.integer.append(self.inside_integers)
-            self.lower.append(0.0)
-            self.upper.append(np.inf)
-        column = self.columns[name]
-        if column != len(self.columns) - 1:
-            self.fail(f"the entries of column {name} are not in one block")
-        if row == self.objective_row:
-            if column in self.objective:
-                self.fail(f"column {name} has two objective entries")
-            self.objective[column] = self.number(value)
-        elif row in self.rows:
-            place = self.rows[row]
+        if name != self.newest:
+            self.new_column(name)
+        column = len(self.columns) - 1
+        place = self.rows.get(row)
+        if place is not None:
             if place in self.seen:
                 self.fail(f"column {name} has two entries in row {row}")
             self.seen.add(place)
             self.entry_rows.append(place)
             self.entry_columns.append(column)
             self.entry_values.append(self.number(value))
+        elif row == self.objective_row:
+            if column in self.objective:
+                self.fail(f"column {name} has two objective entries")
+            self.objective[column] = self.number(value)
         else:
             self.fail(f"unknown row {row[:40]}")
+
+    def new_column(self, name: str) -> None:
+        if name in self.columns:
+            self.fail(f"the entries of column {name} are not in one block")
+        if len(self.columns) == MAX_MPS_NAMES:
+            self.fail(f"has more than {MAX_MPS_NAMES} columns, the most that is read")
+        self.columns[name] = len(self.columns)
+        self.newest = name
+        self.seen.clear()
+        self.bounds.append(0)
+        self.integer.append(self.inside_integers)
+        self.lower.append(0.0)
+        self.upper.append(np.inf)
 
     def rhs_line(self, fields: list[str]) -> None:
         if len(fields) != 3 or (fields[1] not in self.rows and fields[1] != self.objective_row):
@@ -287,11 +308,6 @@ class _Parser:
         )
 
 
-def _lines(text: bytes) -> Iterator[str]:
-    """Yield the lines one by one: a list of short lines would take a hundred times their memory."""
-    return (line.removesuffix(b"\n").decode("ascii") for line in io.BytesIO(text))
-
-
 def parse_mps(text: bytes, source: str) -> MilpModel:
     """Parse the portable subset; `source` names the file in errors. Raises `ModelError`."""
     parser = _Parser(source)
@@ -305,12 +321,13 @@ def parse_mps(text: bytes, source: str) -> MilpModel:
         "RHS": parser.rhs_line,
         "BOUNDS": parser.bound_line,
     }
-    for parser.line, line in enumerate(_lines(text), 1):
-        if line.startswith("*"):
+    # One by one: a list of short lines would take a hundred times their memory.
+    for parser.line, line in enumerate(io.TextIOWrapper(io.BytesIO(text), "ascii", newline="\n"), 1):
+        if line[0] == "*":
             if not parser.section:
                 parser.comments.append(line[1:].strip())
             continue
-        if len(line) > MAX_MPS_LINE:
+        if len(line) > MAX_MPS_LINE and len(line.removesuffix("\n")) > MAX_MPS_LINE:
             parser.fail(f"has more than {MAX_MPS_LINE} characters, the most that is read of a line")
         fields = line.split()
         if not fields:

@@ -125,12 +125,12 @@ class _Chain:
         model = self._model
         entries = np.flatnonzero(model.integer[model.indices])
         rows = np.searchsorted(model.indptr, entries, side="right") - 1
-        big_m, freed, of_goal = [], [], 0.0
-        for entry, row in zip(entries.tolist(), rows.tolist(), strict=True):
-            size = abs(float(model.data[entry]))
+        sizes = np.abs(model.data[entries])
+        freed, of_goal = np.full(model.n_rows, -1), np.zeros(model.n_rows, dtype=bool)
+        for row in np.unique(rows).tolist():  # there may be millions of entries
             if model.row_names[row].startswith("goal_"):
-                of_goal = max(of_goal, size)
+                of_goal[row] = True
             elif own := self._own(model.row_names[row]):
-                big_m.append(size)
-                freed.append(own[0])
-        return np.array(big_m), np.array(freed, dtype=np.int64), of_goal
+                freed[row] = own[0]
+        relaxing = freed[rows] >= 0
+        return sizes[relaxing], freed[rows[relaxing]], float(sizes[of_goal[rows]].max(initial=0.0))

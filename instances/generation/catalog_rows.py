@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from vnnbench.instances.bounds.levels import BoundLevel
 from vnnbench.instances.families import problem_of
+from vnnbench.instances.families.train import TrainProblem
+from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.formulations.numerics import numerics
 from vnnbench.instances.formulations.tight import Encoding
 from vnnbench.instances.layout import model_file, property_file
 from vnnbench.instances.library.catalog import CatalogRow
@@ -13,7 +17,9 @@ from vnnbench.instances.library.library import instance_sha256
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.properties.property import Property
 from vnnbench.instances.properties.property_file import property_json
-from vnnbench.instances.suites.suite import Formulation, Pruning
+from vnnbench.instances.step_networks.train_property import TrainProperty
+from vnnbench.instances.suites.network_suite import Formulation, Pruning
+from vnnbench.instances.suites.train_suite import TrainInstance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,4 +104,53 @@ def catalog_row(
         time_limit_seconds=origin.time_limit_seconds,
         **encoding.facts(),
         **problem_of(asked.prop).facts(),  # type: ignore[arg-type]
+    )
+
+
+def train_row(
+    suite: str, instance: TrainInstance, prop: TrainProperty, document: bytes, model: MilpModel, model_text: bytes
+) -> CatalogRow:
+    """Return the row of an instance that asks for a network.
+
+    document: the bytes of its property. model_text: the uncompressed model. The row's value at the centre is that of a
+    network without weights.
+    """
+    problem = TrainProblem(prop)
+    centre_value = problem.evaluators({}).own.value(problem.centre)
+    facts: dict[str, Any] = {
+        "depth": 1,
+        "width": prop.neurons,
+        "variant": prop.variant.name,
+        "samples": prop.training.n_samples,
+        "features": prop.n_inputs,
+        "equality_rows": model.senses.count("E"),
+        **model.counts(),
+        **asdict(numerics(model)),
+        **problem.facts(),
+    }
+    return CatalogRow(
+        instance=instance.name,
+        instance_sha256=instance_sha256(model_text, {}, document),
+        problem=instance.problem,
+        suite=suite,
+        input_side=None,
+        seed=instance.seed,
+        network=None,
+        dense_network=None,
+        pruning="none",
+        structure="none",
+        rate=None,
+        finetuned=0,
+        formulation=str(instance.formulation),
+        bounds="none",
+        accuracy=None,
+        dense_accuracy=None,
+        stable_active=None,
+        stable_inactive=None,
+        unstable=None,
+        constant_rounding=0.0,
+        model=model_file(instance.name),
+        property=property_file(instance.problem),
+        centre_value=None if centre_value is None else float(centre_value),
+        **facts,
     )

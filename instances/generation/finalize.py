@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -37,7 +38,7 @@ def recipe() -> dict[str, Any]:
 
 def finish(
     suite: Suite,
-    instances: list[PlannedInstance],
+    instances: Sequence[PlannedInstance],
     folder: Path,
     records: list[Record],
     networks_from: Library | None,
@@ -66,7 +67,7 @@ def finish(
         if network_file(name) in files
     }
     provenance = _provenance(suite, networks, networks_from)
-    write_atomic(folder / PROVENANCE, orjson.dumps(provenance, option=orjson.OPT_INDENT_2) + b"\n")
+    write_atomic(folder / PROVENANCE, orjson.dumps(provenance, str, orjson.OPT_INDENT_2) + b"\n")
     if seal is not None:
         data = _sealed(suite, list(rows.values()), files, *seal)
         write_atomic(folder / SEALED, data)

@@ -6,7 +6,6 @@ whole batch, because the bytes of each network depend on it. So the numbers can 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,37 +13,8 @@ from statistics import fmean
 from typing import Any
 
 from vnnbench.instances.generation.checkpoint import Record, load_record
-from vnnbench.instances.generation.instance_tasks import instances_task_name
-from vnnbench.instances.generation.network_tasks import finetune_task_name, grid_task_name, group_task_name
+from vnnbench.instances.generation.suite_work import Batches, GenerationPlan
 from vnnbench.instances.layout import MANIFEST
-from vnnbench.instances.library.library import select_names
-from vnnbench.instances.suites.suite import SPR, PlannedInstance, Suite
-
-
-@dataclass(frozen=True, slots=True)
-class Batches:
-    """Work of one kind.
-
-    wanted: the number of networks or instances that the selection needs. tasks: the tasks that make them, each with the
-    number that it makes, which is a whole batch.
-    """
-
-    wanted: int
-    tasks: tuple[tuple[str, int], ...]
-
-    @property
-    def made(self) -> int:
-        """The number that is made, wanted or not."""
-        return sum(n for _, n in self.tasks)
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationPlan:
-    """The tasks that make the instances of a suite, including those that are finished."""
-
-    trained: Batches
-    finetuned: Batches
-    instances: Batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +64,6 @@ class Forecast:
         return self.n_bytes / done.before * done.batches.made if done.before else None
 
 
-def plan_generation(suite: Suite, select: Sequence[str] = (), *, networks_given: bool = False) -> GenerationPlan:
-    """Return the tasks that make the suite's instances, or those that `select` names.
-
-    networks_given: the networks come from another library, so training is left out. Raises LibraryError when `select`
-    matches nothing.
-    """
-    every = list(suite.instances())
-    chosen = select_names([instance.name for instance in every], select, f"suite {suite.name}")
-    instances = [instance for instance in every if instance.name in chosen]
-    makes = Batches(len(instances), _of_networks(instances))
-    if networks_given:
-        return GenerationPlan(Batches(0, ()), Batches(0, ()), makes)
-    dense = {instance.dense_network for instance in instances}
-    surrogates = {instance.network for instance in instances if instance.finetuned}
-    trained, finetuned = _training(suite, instances), _finetuning(suite, instances)
-    return GenerationPlan(Batches(len(dense), trained), Batches(len(surrogates), finetuned), makes)
-
-
 def forecast(plan: GenerationPlan, folder: Path) -> Forecast:
     """Return the work that is left of a plan in the library `folder`, with times measured by its finished tasks.
 
@@ -140,28 +92,6 @@ _INSTANCE_COLUMNS = ("prune_seconds", "bounds_seconds", "export_seconds")
 
 def _column(rows: Sequence[dict[str, Any]], *names: str) -> list[float]:
     return [float(row[name]) for row in rows for name in names if row.get(name) is not None]
-
-
-def _training(suite: Suite, instances: Sequence[PlannedInstance]) -> tuple[tuple[str, int], ...]:
-    groups = dict.fromkeys(instance.group for instance in instances)
-    return tuple((group_task_name(group), 0 if suite.training is None else len(group.seeds)) for group in groups)
-
-
-def _finetuning(suite: Suite, instances: Sequence[PlannedInstance]) -> tuple[tuple[str, int], ...]:
-    """Return the tasks that train surrogates; SPR trains one network for every cell of the grid."""
-    tasks: list[tuple[str, int]] = []
-    for group, pruning in dict.fromkeys((i.group, i.pruning) for i in instances if i.finetuned):
-        if pruning == SPR and suite.spr is not None:
-            cells = len(suite.spr.lambdas) * len(suite.spr.alphas)
-            tasks += [(grid_task_name(group, seed), cells) for seed in group.seeds]
-        elif pruning is not None:
-            tasks.append((finetune_task_name(group, pruning), len(group.seeds)))
-    return tuple(tasks)
-
-
-def _of_networks(instances: Sequence[PlannedInstance]) -> tuple[tuple[str, int], ...]:
-    counts = Counter(instance.dense_network for instance in instances)
-    return tuple((instances_task_name(name), n) for name, n in counts.items())
 
 
 def _records(folder: Path, tasks: Sequence[str]) -> dict[str, Record]:

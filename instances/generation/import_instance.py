@@ -40,7 +40,7 @@ from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.properties.questions import Query
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import vnnlib_bytes
-from vnnbench.instances.suites.suite import Formulation
+from vnnbench.instances.suites.network_suite import Formulation
 
 _POINTS = 4
 """The number of random points of the first box, beside the centres of all, at which ONNX Runtime must agree."""

@@ -33,8 +33,8 @@ from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.property import Property
 from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.properties.vnnlib_writer import vnnlib_bytes
+from vnnbench.instances.suites.network_suite import Formulation, NetworkInstance, NetworkSuite
 from vnnbench.instances.suites.sampling import draw_property
-from vnnbench.instances.suites.suite import Formulation, PlannedInstance, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class NetworkTask:
 
     library: Path
     data_folder: Path | None
-    suite: Suite
-    instances: tuple[PlannedInstance, ...]
+    suite: NetworkSuite
+    instances: tuple[NetworkInstance, ...]
     dense: dict[str, Any]
     finetuned: dict[str, dict[str, Any]]
     alone: dict[str, float]
@@ -117,7 +117,7 @@ def _read_piece(task: NetworkTask, name: str, facts: dict[str, Any]) -> _Piece:
 
 
 def _surrogate(
-    task: NetworkTask, instance: PlannedInstance, dense: _Piece, dataset: Dataset | None, record: Record
+    task: NetworkTask, instance: NetworkInstance, dense: _Piece, dataset: Dataset | None, record: Record
 ) -> _Piece:
     """Return the finetuned network that an earlier task made, or the pruned one, made and written now."""
     seconds, pruning = dict(dense.seconds), instance.pruning
@@ -139,7 +139,7 @@ def _surrogate(
 
 def _make_models(
     task: NetworkTask,
-    instances: list[PlannedInstance],
+    instances: list[NetworkInstance],
     piece: _Piece,
     dense: _Piece,
     prop: Property,
@@ -166,7 +166,7 @@ def _make_models(
         record.timings[instance.name] = {column: seconds.get(column) for column in TIMING_COLUMNS}
 
 
-def _encode(instance: PlannedInstance, network: Network, prop: Property, bounds: list[LayerBounds]) -> Encoding:
+def _encode(instance: NetworkInstance, network: Network, prop: Property, bounds: list[LayerBounds]) -> Encoding:
     match instance.formulation:
         case Formulation.TIGHT:
             return encode_tight(network, prop, bounds, instance.name)

@@ -25,7 +25,7 @@ from vnnbench.instances.library.sealed_answers import answer_document
 from vnnbench.instances.networks.network import Network, accuracy
 from vnnbench.instances.onnx_files.reader import parse_perceptron
 from vnnbench.instances.onnx_files.writer import onnx_bytes
-from vnnbench.instances.suites.suite import SPR, Group, Pruning, Suite
+from vnnbench.instances.suites.network_suite import SPR, Group, NetworkSuite, Pruning
 from vnnbench.instances.training.plan import Compute
 
 _T = TypeVar("_T")
@@ -41,7 +41,7 @@ class GroupTask:
     library: Path
     data_folder: Path | None
     compute: Compute
-    suite: Suite
+    suite: NetworkSuite
     group: Group
     wanted: tuple[int, ...]
     finetuned: bool
@@ -63,7 +63,7 @@ class FinetuneTask:
     library: Path
     data_folder: Path | None
     compute: Compute
-    suite: Suite
+    suite: NetworkSuite
     group: Group
     pruning: Pruning
     wanted: tuple[int, ...]
@@ -85,7 +85,7 @@ class GridTask:
     library: Path
     data_folder: Path | None
     compute: Compute
-    suite: Suite
+    suite: NetworkSuite
     group: Group
     seed: int
     alone: bool
@@ -105,7 +105,7 @@ class ChoiceTask:
     """
 
     library: Path
-    suite: Suite
+    suite: NetworkSuite
     group: Group
     wanted: tuple[int, ...]
     dense_accuracies: tuple[float, ...]

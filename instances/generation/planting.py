@@ -34,8 +34,8 @@ from vnnbench.instances.properties.property import VerifyProperty
 from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.randomness import random_permutation, unit_interval
 from vnnbench.instances.rationals import float_below
+from vnnbench.instances.suites.network_suite import AttackGoal, Group, NetworkSuite, PropertyPlan
 from vnnbench.instances.suites.sampling import draw_property
-from vnnbench.instances.suites.suite import AttackGoal, Group, PropertyPlan, Suite
 
 MARGIN = 2.0**-8
 """The distance of the planted value or bound from 0, as a share of its height over the value at the centre.
@@ -58,7 +58,7 @@ class Planted:
     answer: PlantedAnswer | None = None
 
 
-def plant(suite: Suite, group: Group, networks: Sequence[Network], dataset: Dataset, key: str) -> list[Planted]:
+def plant(suite: NetworkSuite, group: Group, networks: Sequence[Network], dataset: Dataset, key: str) -> list[Planted]:
     """Change the dense networks of a group, in the order of its seeds, as the suite's `planted` says.
 
     The same arguments give the same networks with the same versions on the same CPU type, whatever the number of
@@ -128,7 +128,7 @@ class _Site:
         return accuracy(network, self.dataset.test_images, self.dataset.test_labels)
 
 
-def _sites(suite: Suite, group: Group, place: int, network: Network, dataset: Dataset, key: str) -> list[_Site]:
+def _sites(suite: NetworkSuite, group: Group, place: int, network: Network, dataset: Dataset, key: str) -> list[_Site]:
     """Return a site for each property of the network that has an answer to plant, in an order drawn by the key."""
     seed = group.seeds[place]
     plans = [plan for plan in suite.properties() if plan.goal is not AttackGoal.CLOSEST]

@@ -6,7 +6,7 @@ each is that in the manifest. If the repair is stopped at any moment, the same c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from vnnbench.instances.errors import LibraryError
@@ -22,28 +22,25 @@ from vnnbench.instances.layout import (
     SEALED,
     is_model,
     model_file,
-    network_file,
-    picture_file,
-    property_file,
-    vnnlib_file,
 )
 from vnnbench.instances.library.additions import only_one
 from vnnbench.instances.library.instance_list import restore_list
 from vnnbench.instances.library.library import Library, read_manifest
 from vnnbench.instances.suites.suite import PlannedInstance, Suite
 
-Make = Callable[[list[PlannedInstance], Path, Library | None, str | None], None]
-"""A function that generates instances as a library: the instances, its folder, the library of networks, the key."""
+Remake = Callable[[Collection[str], Path, Library | None], None]
+"""A function that generates instances as a library: their names, its folder, and a library whose trained files it
+takes, if those are whole."""
 
 
-def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | None, make: Make) -> int:
+def mend(suite: Suite, folder: Path, remake: Remake) -> int:
     """Regenerate the files that the complete library in `folder` lacks or that were altered, and return their number.
 
     A library of another suite is left alone, and an absent sealed file counts as withheld, not as missing. Networks
-    that are whole are not trained again. `networks_from` and `key` are those that the library was generated with.
+    that are whole are not trained again.
 
-    Raises LibraryError if regenerated files do not match the manifest, or if a lost file was imported; and what `make`
-    raises. Then no file is replaced.
+    Raises LibraryError if regenerated files do not match the manifest, or if a lost file was imported; and what
+    `remake` raises. Then no file is replaced.
     """
     _, suite_sha256, _, hashes = read_manifest(folder)
     if suite_sha256 != suite.sha256:
@@ -64,11 +61,10 @@ def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | N
         planned = [instance for instance in suite.instances() if model_file(instance.name) in hashes]
         _refuse_imported(suite, folder, planned, hashes, lost)
         makers = _makers(planned, lost)
-        if lost.isdisjoint({CATALOG, SEALED}.union(*map(_networks, makers))):
-            networks_from, key = Library.open(folder), None  # nothing is planted in networks that are given
-        _make_aside(
-            folder, {path: hashes[path] for path in lost}, lambda: make(makers, folder / ASIDE, networks_from, key)
-        )
+        trained = {path for instance in makers for path in instance.trained_files()}
+        whole = Library.open(folder) if lost.isdisjoint({CATALOG, SEALED} | trained) else None
+        names = {instance.name for instance in makers}
+        _make_aside(folder, {path: hashes[path] for path in lost}, lambda: remake(names, folder / ASIDE, whole))
         for path in sorted(lost):
             write_atomic(folder / path, read_bytes(folder / ASIDE / path))
         remove_folder(folder / ASIDE)
@@ -107,7 +103,7 @@ def _refuse_imported(
     suite: Suite, folder: Path, planned: list[PlannedInstance], hashes: dict[str, str], lost: set[str]
 ) -> None:
     """Raise LibraryError if a file is lost that the suite does not make."""
-    own = {path for instance in planned for path in _files(instance)}
+    own = {path for instance in planned for path in instance.files()}
     if CATALOG in lost and any(is_model(path) for path in hashes.keys() - own):
         raise LibraryError(
             f"{folder / CATALOG}: is missing or altered, and cannot be regenerated, because it lists imported "
@@ -126,25 +122,7 @@ def _makers(planned: list[PlannedInstance], lost: Iterable[str]) -> list[Planned
         return planned
     makers = []
     for instance in planned:
-        if not lost.isdisjoint(_files(instance)):
+        if not lost.isdisjoint(instance.files()):
             makers.append(instance)
-            lost -= _files(instance)
+            lost -= instance.files()
     return makers
-
-
-def _files(instance: PlannedInstance) -> set[str]:
-    """Return all files that an instance may have, by relative path."""
-    problem = instance.problem
-    return _networks(instance) | {
-        model_file(instance.name),
-        network_file(instance.network),
-        property_file(problem),
-        vnnlib_file(property_file(problem)),
-        picture_file(problem),
-    }
-
-
-def _networks(instance: PlannedInstance) -> set[str]:
-    """Return the files of an instance's networks that training makes; all other files follow from these."""
-    trained = [instance.dense_network, *([instance.network] if instance.finetuned else [])]
-    return {network_file(name) for name in trained}

@@ -15,13 +15,13 @@ from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.sealed_answers import answer_document, read_seal
 from vnnbench.instances.networks.pruning import Structure, kept_count
 from vnnbench.instances.onnx_files.reader import parse_perceptron
-from vnnbench.instances.suites.suite import SPR, PlannedInstance, Suite
+from vnnbench.instances.suites.network_suite import SPR, NetworkInstance, NetworkSuite
 
 
 class GivenNetwork:
     """A network of another library: its ONNX file, its facts in that library, and the task that it replaces."""
 
-    def __init__(self, library: Library, row: CatalogRow, instance: PlannedInstance, *, dense: bool) -> None:
+    def __init__(self, library: Library, row: CatalogRow, instance: NetworkInstance, *, dense: bool) -> None:
         """Read the network. Raises LibraryError when it is broken or of another shape than the instance's."""
         name = instance.dense_network if dense else instance.network
         relative = network_file(name)
@@ -55,7 +55,7 @@ class GivenNetwork:
         self.alone: dict[str, float] = {} if alone is None else {f"alone_{seconds}": alone}
 
 
-def networks_given(instances: Iterable[PlannedInstance], library: Library) -> dict[str, GivenNetwork]:
+def networks_given(instances: Iterable[NetworkInstance], library: Library) -> dict[str, GivenNetwork]:
     """Return the dense and finetuned networks of the instances by name. Raises LibraryError when one is missing."""
     dense_rows = {row.dense_network: row for row in library.rows}
     rows = {row.network: row for row in library.rows}
@@ -70,7 +70,7 @@ def networks_given(instances: Iterable[PlannedInstance], library: Library) -> di
     return given
 
 
-def answers_given(suite: Suite, library: Library, key: str | None) -> dict[str, dict[str, Any]]:
+def answers_given(suite: NetworkSuite, library: Library, key: str | None) -> dict[str, dict[str, Any]]:
     """Return the planted answers of the library's networks, as in the sealed file, by problem.
 
     There are none if the suite plants none. Raises LibraryError: the library is of another suite or key, or lacks its
@@ -108,7 +108,7 @@ def _found(rows: Mapping[str | None, CatalogRow], name: str, folder: Path) -> Ca
     return rows[name]
 
 
-def _shape(instance: PlannedInstance, *, dense: bool) -> tuple[int, ...]:
+def _shape(instance: NetworkInstance, *, dense: bool) -> tuple[int, ...]:
     """Return the numbers of inputs and hidden neurons of the instance's network, or of its dense one."""
     group, pruning = instance.group, instance.pruning
     width = group.width

@@ -15,7 +15,7 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
 from vnnbench.instances.datasets.dataset import Dataset, load_dataset
-from vnnbench.instances.suites.suite import Group
+from vnnbench.instances.suites.network_suite import Group
 
 MAX_TRAINING_THREADS = 4
 """The most threads of a training. More threads help little for stacks of ten, and equal bytes were not checked for

@@ -28,7 +28,8 @@ class CatalogRow:
     centre_value: the value of the instance's own network at the clean input, exact, then rounded.
     coefficient_min to tolerance_reach: see `numerics.Numerics`. zero_share: see `pruning.zero_share`; None if the
     network was imported. time_limit_seconds: the limit of a run if none is given; None if the instance has none of its
-    own. Columns that an older library's catalogue lacks are None.
+    own. variant, samples, features: the variant, training samples and inputs of a training problem. equality_rows: the
+    number of its rows that are equations. Columns that an older library's catalogue lacks are None.
     """
 
     instance: str
@@ -76,6 +77,10 @@ class CatalogRow:
     tolerance_reach: float | None = None
     zero_share: float | None = None
     time_limit_seconds: float | None = None
+    variant: str | None = None
+    samples: int | None = None
+    features: int | None = None
+    equality_rows: int | None = None
 
     def data_files(self) -> dict[str, str]:
         """Return the files, beside the property, from which the instance's values are computed (`Problem.data_files`).
@@ -89,8 +94,8 @@ _FLAGS = ("finetuned", "strict")
 _SHARES = ("rate", "accuracy", "dense_accuracy", "zero_share")
 _TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
 CATALOG_COLUMNS = tuple(_TYPES)
-_LEFT_OUT_IF_EMPTY = "time_limit_seconds"
-"""The column that a catalogue lacks if no row fills it, so that the catalogues of suites keep their bytes."""
+_LEFT_OUT_IF_EMPTY = ("time_limit_seconds", "variant", "samples", "features", "equality_rows")
+"""The columns that a catalogue lacks if no row fills them, so that the catalogues of suites keep their bytes."""
 _REQUIRED_COLUMNS = tuple(field.name for field in fields(CatalogRow) if field.default is MISSING)
 TIMING_COLUMNS = (
     "train_seconds",
@@ -118,8 +123,8 @@ null if timings.csv lacks the instance.
 def catalog_bytes(rows: Iterable[CatalogRow]) -> bytes:
     """Return the bytes of catalog.csv; numbers read back bit for bit."""
     rows = tuple(rows)
-    is_used = any(getattr(row, _LEFT_OUT_IF_EMPTY) is not None for row in rows)
-    columns = [column for column in CATALOG_COLUMNS if is_used or column != _LEFT_OUT_IF_EMPTY]
+    empty = {column for column in _LEFT_OUT_IF_EMPTY if all(getattr(row, column) is None for row in rows)}
+    columns = [column for column in CATALOG_COLUMNS if column not in empty]
     return _csv(columns, ([getattr(row, column) for column in columns] for row in rows))
 
 

@@ -190,6 +190,8 @@ def _check_row(library: Library, row: CatalogRow, problem: Problem) -> Iterator[
     sizes = numerics(model)
     # A column that the catalogue lacks was added after the library was made.
     found |= {column: size for column, size in asdict(sizes).items() if getattr(row, column) is not None}
+    if row.equality_rows is not None:
+        found["equality_rows"] = model.senses.count("E")
     if isinstance(problem, OverInputSet):
         found |= network_facts(library, row)
     yield from (_difference(row, column, value) for column, value in found.items() if getattr(row, column) != value)

@@ -25,7 +25,7 @@ from vnnbench.instances.files import parse_json, read_plain, write_atomic
 from vnnbench.instances.layout import SEALED
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.limits import MAX_KEY_BYTES, SEAL_LIMIT
-from vnnbench.instances.suites.suite import Suite
+from vnnbench.instances.suites.network_suite import NetworkSuite
 
 FORMAT = 1
 
@@ -80,7 +80,7 @@ class Seal:
     problems: tuple[PlantedProblem, ...]
 
 
-def planting_key(suite: Suite, file: Path | None) -> str | None:
+def planting_key(suite: NetworkSuite, file: Path | None) -> str | None:
     """Return the key, in hex, that decides which problems get planted answers; None if the suite plants none.
 
     It is derived from the bytes of a file that the author keeps. Without a file it is derived from the suite, and then

@@ -16,9 +16,10 @@ from vnnbench.instances.library.library import Library
 class GridRow:
     """The instances of one architecture, surrogate and formulation, with all seeds.
 
-    Every number except `instances` is a mean. accuracy: test accuracy of the instance's own network. unstable_share:
+    Every number except `instances` is a mean. architecture: that of the dense network; in a family without networks,
+    the problem without its seed. accuracy: test accuracy of the instance's own network. unstable_share:
     the share of hidden neurons that are unstable. model_bytes: size of the model file; a network is stored once for all
-    its instances.
+    its instances. samples, features: of training problems; None for others.
     """
 
     architecture: str
@@ -34,6 +35,8 @@ class GridRow:
     binaries: float
     unstable_share: float | None
     model_bytes: float
+    samples: float | None
+    features: float | None
 
 
 def grid_summary(library: Library) -> list[GridRow]:
@@ -52,6 +55,8 @@ def grid_summary(library: Library) -> list[GridRow]:
             binaries=fmean(row.binaries for row in rows),
             unstable_share=_mean(rows, _unstable_share),
             model_bytes=fmean(_file_size(library, row.model) for row in rows),
+            samples=_mean(rows, lambda row: row.samples),
+            features=_mean(rows, lambda row: row.features),
         )
         for key, rows in groups.items()
     ]
@@ -66,7 +71,7 @@ def library_bytes(library: Library) -> int:
 
 
 def _architecture(row: CatalogRow) -> str:
-    """Return the dense network's name without its seed, such as mnist-28x28-4x64; or the problem's name without one."""
+    """Return the dense network's name without its seed, such as mnist-28x28-4x64; or the problem's without it."""
     name = row.dense_network or row.problem
     return name if row.seed is None else name.removesuffix(f"-s{row.seed}")
 

@@ -3,13 +3,16 @@ type."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vnnbench.instances.arrays import Float32Array
+from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.onnx_files.reader import parse_file
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 _INPUT_TYPES: dict[str, np.dtype[Any]] = {
     "tensor(double)": np.dtype(np.float64),
@@ -30,14 +33,8 @@ class OnnxRuntime:
         `parse_file`."""
         # This refuses what the exact judgement cannot read, and files with paths to other files.
         file = parse_file(data, source)
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # no log: errors are raised as exceptions too
         try:
-            self._session = onnxruntime.InferenceSession(file.deployed, options, providers=["CPUExecutionProvider"])
+            self._session = _session(file.deployed)
             (given,) = self._session.get_inputs()
             self._input, shape, type_name = given.name, given.shape, given.type  # a name that is not a text is an error
         except Exception as error:  # ONNX Runtime's errors do not have a common base class
@@ -64,6 +61,21 @@ class OnnxRuntime:
             raise _refusal(self._source, error) from error
         with np.errstate(over="ignore"):  # float64 beyond float32 is infinite
             return np.asarray(y, dtype=np.float32).reshape(-1)
+
+
+def run_samples(data: bytes, inputs: Float64Array) -> list[Float64Array]:
+    """Return all outputs of an ONNX file that was made here, at samples (T, m), in float64: each (T, ...)."""
+    return [np.asarray(values) for values in _session(data).run(None, {"input": inputs})]
+
+
+def _session(data: bytes) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # no log: errors are raised as exceptions too
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def _refusal(source: str, error: Exception) -> NetworkError:

@@ -77,16 +77,19 @@ def wrong_outputs(outputs: BoolArray, data: LabelledData) -> BoolArray:
     return np.asarray(outputs != (np.arange(outputs.shape[1]) == data.classes[:, None]))
 
 
-def objective(prop: TrainProperty, network: StepNetwork, evaluation: Evaluation) -> Fraction:
-    """Return the objective of `train_property` for a network, exactly, from its evaluation on the training samples."""
+def objective(prop: TrainProperty, network: StepNetwork, steps: BoolArray, outputs: BoolArray) -> Fraction:
+    """Return the objective of `train_property` for a network, exactly, from its steps on the training samples.
+
+    steps: hidden (T, n); outputs (T, K).
+    """
     terms = Fraction(0)
     if prop.variant.weights:
         terms += sum(map(Fraction, network.W.ravel().tolist()), Fraction(0))
     if prop.variant.activations:
-        terms += int(evaluation.steps.sum())
+        terms += int(steps.sum())
     if prop.variant.neurons:
-        terms += int(evaluation.steps.any(axis=0).sum())
-    return int(wrong_outputs(evaluation.outputs, prop.training).sum()) + Fraction(FACTOR) * terms
+        terms += int(steps.any(axis=0).sum())
+    return int(wrong_outputs(outputs, prop.training).sum()) + Fraction(FACTOR) * terms
 
 
 def measures(prop: TrainProperty, network: StepNetwork, evaluation: Evaluation) -> dict[str, float]:

@@ -31,7 +31,7 @@ from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import ClosestProperty, Property, VerifyProperty
 from vnnbench.instances.randomness import random_permutation, unit_interval
-from vnnbench.instances.suites.suite import AttackGoal, PropertyPlan
+from vnnbench.instances.suites.network_suite import AttackGoal, PropertyPlan
 
 MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
 """The number of seeds of a data set: each has 15 images of the digits, 60 of MNIST and of Fashion-MNIST."""

@@ -1,288 +1,82 @@
-"""The suite: a grid of instances, and its plan with every name. `suite_toml` reads suites from files.
+"""The interface of suites. Generation and commands use a suite only through it, whatever its family.
 
-    group     (data set, side, architecture)                  mnist-28x28-4x64
-    network   one seed of a group, dense                      mnist-28x28-4x64-s3
-    problem   one property of a network                       mnist-28x28-4x64-s3-l1
-    instance  problem, dense or pruned, in one formulation    mnist-28x28-4x64-s3-l1-mag-u90--tight
-
-A group trains as one batch over the suite's full list of seeds, whatever is selected, because a network's bytes depend
-on the batch. So do the group's surrogates of one finetuned pruning.
-Names go from general to special and never change: see `instances/README.md`, section "Names".
+A suite plans instances with every name; names go from general to special and never change (`instances/README.md`,
+section "Names"). `suite_toml` reads suites from files; `network_suite` and `train_suite` are the kinds that exist.
 """
 
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
-from enum import StrEnum
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import orjson
 
-from vnnbench.instances.bounds.levels import BoundLevel
-from vnnbench.instances.networks.pruning import Method, Structure
-from vnnbench.instances.properties.input_set import Norm
-from vnnbench.instances.training.plan import FinetuningPlan, SprPlan, TrainingPlan
 
-_METHOD_CODES = {Method.MAGNITUDE: "mag", Method.RANDOM: "rnd"}
-_STRUCTURE_CODES = {Structure.UNSTRUCTURED: "u", Structure.STRUCTURED: "n"}
+class PlannedInstance(Protocol):
+    """One instance of a plan.
 
-
-class Family(StrEnum):
-    """The families of a suite's problems: the question that they ask."""
-
-    VERIFY = "verify"
-    MAXIMIZE = "maximize"
-
-
-class AttackGoal(StrEnum):
-    """The question about a set around a training image and the image's class.
-
-    TARGETED: does the runner-up class win? UNTARGETED: does any other class win? CLOSEST: how near does any other class
-    exceed it by a margin?
+    name, problem: its name and that of its problem, which instances of several formulations share. seed: the seed of
+    the catalogue.
     """
 
-    TARGETED = "targeted"
-    UNTARGETED = "untargeted"
-    CLOSEST = "closest"
+    @property
+    def name(self) -> str: ...
+    @property
+    def problem(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
 
+    def files(self) -> set[str]:
+        """Return all files that it may have, by relative path."""
 
-class Formulation(StrEnum):
-    """The formulations, which turn a problem into a MILP."""
-
-    TIGHT = "tight"
-    SURROGATELIB = "surrogatelib"
+    def trained_files(self) -> set[str]:
+        """Return those of its files that training makes; all other files follow from these."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pruning:
-    """The pruning that makes a surrogate of a dense network.
-
-    rate: the share that is removed, a whole number of percent; None for SPR, which determines it. finetuned: whether
-    the surrogate is trained after pruning, in a task of its own; with SPR it always is.
-    """
-
-    method: Method
-    structure: Structure
-    rate: float | None
-    finetuned: bool = False
-
-    @property
-    def name(self) -> str:
-        """The code in names: mag-u90, mag-u90-ft, spr-ft."""
-        name = "spr"
-        if self.rate is not None:
-            name = f"{_METHOD_CODES[self.method]}-{_STRUCTURE_CODES[self.structure]}{round(100 * self.rate)}"
-        return f"{name}-ft" if self.finetuned else name
-
-
-SPR = Pruning(Method.SPR, Structure.STRUCTURED, None, finetuned=True)
-
-
-@dataclass(frozen=True, slots=True)
-class PropertyPlan:
-    """One property of every dense network.
-
-    radius: the interval that its radius is drawn from; None for a box. margin: as in `Question`.
-    """
-
-    norm: Norm
-    radius: tuple[float, float] | None
-    name: str
-    goal: AttackGoal = AttackGoal.TARGETED
-    margin: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question about every dense network: a goal on sets of one norm.
-
-    radius: the interval that a problem's radius is drawn from; or `radii`: one problem for each; neither for a box.
-    margin: the amount by which another class must exceed the image's class, for the goal `closest` only.
-    """
-
-    norm: Norm
-    radius: tuple[float, float] | None
-    radii: tuple[float, ...] = ()
-    goal: AttackGoal = AttackGoal.TARGETED
-    margin: float | None = None
-
-    def properties(self) -> Iterator[PropertyPlan]:
-        """Yield one property for each radius, or one for the interval."""
-        aim = "" if self.goal is AttackGoal.TARGETED else f"-{self.goal}"
-        if not self.radii:
-            yield PropertyPlan(self.norm, self.radius, f"{self.norm}{aim}", self.goal, self.margin)
-        for r in self.radii:
-            yield PropertyPlan(self.norm, (r, r), f"{self.norm}-r{r:g}{aim}", self.goal, self.margin)
-
-
-@dataclass(frozen=True, slots=True)
-class Planting:
-    """The numbers of networks of every group with a planted answer: a counterexample, or proven robustness.
-
-    A key decides which networks these are (`planting`).
-    """
-
-    counterexample: int
-    robust: int
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A group of networks that train as one batch: the same data and hidden layers, one network per seed.
-
-    dataset, side: None for untrained networks of `n_inputs` inputs and one output.
-    """
-
-    dataset: str | None
-    side: int | None
-    n_inputs: int
-    depth: int
-    width: int
-    seeds: tuple[int, ...]
-
-    @property
-    def name(self) -> str:
-        data = f"untrained-{self.n_inputs}" if self.dataset is None else f"{self.dataset}-{self.side}x{self.side}"
-        return f"{data}-{self.depth}x{self.width}"
-
-    @property
-    def hidden_widths(self) -> list[int]:
-        return [self.width] * self.depth
-
-    def network(self, seed: int) -> str:
-        """Return the name of the dense network of a seed."""
-        return f"{self.name}-s{seed}"
-
-    def surrogate(self, seed: int, pruning: Pruning) -> str:
-        """Return the name of a surrogate of a seed's dense network."""
-        return _joined(self.network(seed), pruning)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedInstance:
-    """One instance of the plan; `pruning` is None on the dense network."""
-
-    group: Group
-    seed: int
-    prop: PropertyPlan
-    pruning: Pruning | None
-    formulation: Formulation
-
-    @property
-    def name(self) -> str:
-        return f"{_joined(self.problem, self.pruning)}--{self.formulation}"
-
-    @property
-    def problem(self) -> str:
-        return f"{self.dense_network}-{self.prop.name}"
-
-    @property
-    def dense_network(self) -> str:
-        return self.group.network(self.seed)
-
-    @property
-    def network(self) -> str:
-        return _joined(self.dense_network, self.pruning)
-
-    @property
-    def finetuned(self) -> bool:
-        """Return whether it is on a finetuned surrogate."""
-        return self.pruning is not None and self.pruning.finetuned
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """A grid: every architecture at every side, with every seed and property, dense and pruned, in every formulation.
-
-    dataset, input_sides, training: for trained networks; without a data set networks are untrained, of `inputs` inputs.
-    bounds: the method that bounds the pre-activations of `tight`.
-    finetuning: None if no pruning by magnitude or at random is finetuned. spr: None without pruning by SPR. planted:
-    None without planted answers.
-    """
+class Suite(ABC):
+    """A plan of instances. Subclasses are frozen dataclasses, so that a suite can be compared and written down."""
 
     name: str
     description: str
-    dataset: str | None
-    input_sides: tuple[int, ...]
-    architectures: tuple[tuple[int, int], ...]
-    seeds: tuple[int, ...]
-    formulations: tuple[Formulation, ...]
-    bounds: BoundLevel
-    training: TrainingPlan | None
-    questions: tuple[Question, ...]
-    prunings: tuple[Pruning, ...]
-    finetuning: FinetuningPlan | None = None
-    family: Family = Family.VERIFY
-    inputs: tuple[int, ...] = ()
-    spr: SprPlan | None = None
-    planted: Planting | None = None
 
-    def groups(self) -> tuple[Group, ...]:
-        shapes: list[tuple[int | None, int]] = [(side, side**2) for side in self.input_sides]
-        shapes += [(None, n_inputs) for n_inputs in self.inputs]
-        return tuple(
-            Group(self.dataset, side, n_inputs, depth, width, self.seeds)
-            for side, n_inputs in shapes
-            for depth, width in self.architectures
-        )
+    @property
+    @abstractmethod
+    def family(self) -> str:
+        """The name of its problems' family."""
 
-    def properties(self) -> tuple[PropertyPlan, ...]:
-        """Return the properties of every dense network."""
-        if self.family is Family.MAXIMIZE:
-            return tuple(PropertyPlan(question.norm, None, "max") for question in self.questions)
-        return tuple(plan for question in self.questions for plan in question.properties())
+    @property
+    @abstractmethod
+    def datasets(self) -> tuple[str, ...]:
+        """The names of its data sets; none if its networks are untrained."""
 
+    @abstractmethod
     def instances(self) -> Iterator[PlannedInstance]:
         """Yield the planned instances, in the order of the catalogue."""
-        for group in self.groups():
-            for seed in self.seeds:
-                for prop in self.properties():
-                    for pruning in (None, *self.prunings):
-                        for formulation in self.formulations:
-                            yield PlannedInstance(group, seed, prop, pruning, formulation)
-
-    def bounds_of(self, formulation: Formulation) -> BoundLevel:
-        """Return the method that bounds the pre-activations of an instance; `surrogatelib` has only the box."""
-        return BoundLevel.BOX if formulation is Formulation.SURROGATELIB else self.bounds
 
     @property
-    def n_problems(self) -> int:
-        return len(self.groups()) * len(self.seeds) * len(self.properties())
+    @abstractmethod
+    def n_problems(self) -> int: ...
 
     @property
-    def n_instances(self) -> int:
-        return self.n_problems * (1 + len(self.prunings)) * len(self.formulations)
+    @abstractmethod
+    def n_instances(self) -> int: ...
 
-    @property
-    def sha256(self) -> str:
-        """Return the sha256 of the suite's meaning, without description, comments and layout of the TOML.
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Return what the suite contains, for readers: lists and values by words, None for what it lacks."""
+
+    @abstractmethod
+    def meaning(self) -> dict[str, Any]:
+        """Return what decides the suite's instances as a JSON object: no description, nothing of the file's layout.
 
         Default values are left out, so that a new option does not change the sha256 of older suites.
         """
-        document = _set_values(self)
-        del document["description"]
-        questions = [_set_values(question) for question in self.questions]
-        if len(questions) == 1:
-            del document["questions"]
-            document |= questions[0]
-        else:
-            document["questions"] = questions
-        for pruning in document["prunings"]:
-            if not pruning["finetuned"]:
-                del pruning["finetuned"]
-        return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-
-def _set_values(record: Suite | Question) -> dict[str, Any]:
-    """Return the values by field, without those at their default."""
-    document = asdict(record)
-    for field in fields(record):
-        if getattr(record, field.name) == field.default:
-            del document[field.name]
-    return document
-
-
-def _joined(name: str, pruning: Pruning | None) -> str:
-    return name if pruning is None else f"{name}-{pruning.name}"
+    @property
+    def sha256(self) -> str:
+        """Return the sha256 of the suite's meaning."""
+        return hashlib.sha256(orjson.dumps(self.meaning(), option=orjson.OPT_SORT_KEYS)).hexdigest()

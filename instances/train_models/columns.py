@@ -7,6 +7,7 @@
     spF_T_K  stF_T_K  pre-activation and step of output K
     E_T_K           the error of output K, 0 or 1
     KS_I            1 if neuron I is used
+    idle_K          the step of output K at samples where no neuron is active
     one             the constant 1, for errors that no network avoids
 
 All are counted from 0. A weight without a column is 0. With two classes the second output may have none: then it is the

@@ -1,9 +1,9 @@
 """Lifting: the exact value of every column of a training MILP's file at a network, and what the file violates there.
 
-It works on the file as read, by the names of `columns`. A file with rows order_I has its neurons sorted by their
-numbers of active samples, and a file without a second output stands for the better of two outputs and its complement:
-the network is brought into that form first, after which its objective may be smaller. All numbers are integers over a
-power of two, so the decision whether a row holds is exact.
+It works on the file as read, by the names of `columns`. In a file with rows order_I the neurons that are on at its
+first sample come first, then the others that are used; and a file without a second output stands for the better of two
+outputs and its complement. The network is brought into that form first, after which its objective may be smaller. All
+numbers are integers over a power of two, so the decision whether a row holds is exact.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class TrainLifter:
             errors = wrong_outputs(evaluate(network, data).outputs, data).sum(axis=0)
             network = StepNetwork.of_vector(self._prop, complemented(self._prop, x, int(errors.argmin())))
         if self._is_ordered:
-            samples = np.unique([numbers[0] for _, numbers in self._places.get("st", [])])
-            counts = evaluate(network, data).steps[samples].sum(axis=0)
-            order = np.argsort(-counts, kind="stable")
+            first = min((numbers[0] for _, numbers in self._places.get("st", []) if numbers), default=0)
+            steps = evaluate(network, data).steps
+            order = np.lexsort((~steps.any(axis=0), ~steps[first]))
             network = StepNetwork(network.W[order], network.b[order], network.Q[order], network.c, network.epsilon)
         return network
 
@@ -88,6 +88,7 @@ class TrainLifter:
             "stF": (outputs, 0),
             "E": (wrong, 0),
             "KS": (found.steps.any(axis=0).astype(object) * 1, 0),
+            "idle": ((network.c > network.epsilon / 2).astype(object) * 1, 0),
             ONE: (np.array(1, dtype=object), 0),
         }
         columns = np.zeros(self.model.n_columns, dtype=object)

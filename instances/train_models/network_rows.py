@@ -44,11 +44,13 @@ class Ranges:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkColumns:
-    """Columns: sp and st (T', n), output (T', K') for spF; and the numbers of neurons (n,)."""
+    """Columns: sp and st (T', n), output (T', K') for spF, switches (n,) or None for KS; and the numbers
+    of neurons (n,)."""
 
     sp: Indices
     st: Indices
     output: Indices
+    switches: Indices | None
     neurons: Indices
 
 
@@ -79,7 +81,7 @@ def add_network(
         blocks.wide_rows("limit", (), "L", prop.weight_sum_limit, w.ravel(), np.ones(w.size))
     if ks is not None:
         blocks.rows("kill", (T, neurons), "L", 0.0, [(st, 1.0), (ks, -1.0)])
-    return NetworkColumns(sp, st, spF, neurons)
+    return NetworkColumns(sp, st, spF, ks, neurons)
 
 
 def _add_pre_activations(

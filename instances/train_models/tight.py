@@ -9,7 +9,10 @@ complement  With two classes the second output is one minus the first: the box o
             bF, so the better of two outputs can stand for both. The second has no columns.
 monotone    With weights that are not negative, a neuron that is on at a sample is on wherever no input is smaller
             (rows less_S_T_I: st_S <= st_T).
-order       Neurons are interchangeable: they are sorted by their numbers of active samples (rows order_I).
+idle        Samples without an active neuron have the same outputs: the columns idle_K, with rows idleu_T_K and
+            idlel_T_K: |stF - idle| <= sum_I st.
+order       Neurons are interchangeable: those that are on at the first sample come first, then the others that are used
+            (rows order_I: st_0_I >= st_0_I+1, and used_I: KS_I >= KS_I+1).
 
 E is stF, or 1 - stF for the sample's class, so it takes the place of stF:
 
@@ -20,6 +23,7 @@ E is stF, or 1 - stF for the sample's class, so it takes the place of stF:
 from __future__ import annotations
 
 from collections.abc import Set
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -39,6 +43,7 @@ class Ingredient(StrEnum):
     MERGED = "merged"
     COMPLEMENT = "complement"
     MONOTONE = "monotone"
+    IDLE = "idle"
     ORDER = "order"
 
 
@@ -58,9 +63,11 @@ def encode_tight(prop: TrainProperty, name: str, ingredients: Set[Ingredient] = 
     ranges = _ranges(prop, groups.inputs) if Ingredient.BIG_M in ingredients else _one_range(prop)
     net = add_network(blocks, prop, groups.samples, outputs, ranges)
     _add_hidden_steps(blocks, prop, groups, net, ranges)
-    _add_errors(blocks, prop, groups, net, ranges, outputs, 2 if is_complement else 1)
+    errors = _add_errors(blocks, prop, groups, net, ranges, outputs, 2 if is_complement else 1)
     if Ingredient.MONOTONE in ingredients and prop.weight.lower >= 0:
         _add_monotone(blocks, groups, net)
+    if Ingredient.IDLE in ingredients:
+        _add_idle(blocks, groups, net, errors)
     if Ingredient.ORDER in ingredients and prop.neurons > 1:
         _add_order(blocks, net)
     return builder.build()
@@ -111,6 +118,16 @@ def _add_hidden_steps(
     blocks.rows("on", numbers, "G", lower, [(net.sp, 1.0), (net.st, lower - prop.epsilon)])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Errors:
+    """The columns E (T', K'), with stF = constant + sign E; and the numbers of the outputs."""
+
+    columns: Indices
+    constant: Float64Array
+    sign: Float64Array
+    outputs: Indices
+
+
 def _add_errors(
     blocks: Blocks,
     prop: TrainProperty,
@@ -119,26 +136,27 @@ def _add_errors(
     ranges: Ranges,
     outputs: Indices,
     times: int,
-) -> None:
+) -> _Errors:
     """Add the errors of the outputs, each for `times` outputs.
 
     E is the error of a group's first sample; others of the group with the same wanted output share it, and those with
     the other have 1 - E.
     """
-    of_first, lower, upper = groups.of_first[:, outputs], ranges.output_lower, ranges.output_upper
-    of_class = groups.classes[:, outputs]
-    alike = np.where(of_first, of_class, groups.samples.counts[:, None] - of_class)
-    others = groups.samples.counts[:, None] - alike
-    E = blocks.binaries("E", (groups.samples.numbers, outputs), times * (alike - others))
+    of_first, of_class = groups.of_first[:, outputs], groups.classes[:, outputs]
+    counts, eps = groups.samples.counts[:, None], prop.epsilon
+    lower, upper = ranges.output_lower, ranges.output_upper
+    alike = np.where(of_first, of_class, counts - of_class)
+    others = counts - alike
+    numbers = (groups.samples.numbers, outputs)
+    E = blocks.binaries("E", numbers, times * (alike - others))
     if others.any():
         builder = blocks.builder
         builder.set_objective(builder.add_column(ONE, 1.0, 1.0), float(times * others.sum()))
-    sign = np.where(of_first, -1.0, 1.0)  # stF = E, or 1 - E
-    constant = np.where(of_first, 1.0, 0.0)
-    numbers = (groups.samples.numbers, outputs)
+    constant, sign = np.where(of_first, 1.0, 0.0), np.where(of_first, -1.0, 1.0)
     blocks.rows("offF", numbers, "L", upper * constant, [(net.output, 1.0), (E, -upper * sign)])
-    eps = prop.epsilon
-    blocks.rows("onF", numbers, "G", lower + (eps - lower) * constant, [(net.output, 1.0), (E, -(eps - lower) * sign)])
+    on = eps - lower
+    blocks.rows("onF", numbers, "G", lower + on * constant, [(net.output, 1.0), (E, -on * sign)])
+    return _Errors(E, constant, sign, outputs)
 
 
 def _add_monotone(blocks: Blocks, groups: _Groups, net: NetworkColumns) -> None:
@@ -152,9 +170,18 @@ def _add_monotone(blocks: Blocks, groups: _Groups, net: NetworkColumns) -> None:
         blocks.rows("less", pair, "L", 0.0, [(net.st[smaller], 1.0), (net.st[larger], -1.0)])
 
 
+def _add_idle(blocks: Blocks, groups: _Groups, net: NetworkColumns, errors: _Errors) -> None:
+    """Add idle (K') and |stF - idle| <= sum_I st."""
+    idle = blocks.binaries("idle", (errors.outputs,))
+    numbers = (groups.samples.numbers, errors.outputs)
+    for letter, sense, sign in (("idleu", "L", -1.0), ("idlel", "G", 1.0)):
+        steps = [(net.st[:, [i]], sign) for i in range(len(net.neurons))]
+        blocks.rows(letter, numbers, sense, -errors.constant, [(errors.columns, errors.sign), (idle, -1.0), *steps])
+
+
 def _add_order(blocks: Blocks, net: NetworkColumns) -> None:
-    """Add, for neighbours I and I + 1: sum_T st_T_I >= sum_T st_T_I+1."""
-    first = net.neurons[:-1]
-    indices = np.concatenate([net.st[:, :-1], net.st[:, 1:]]).T
-    data = np.broadcast_to(np.repeat([1.0, -1.0], len(net.st)), indices.shape)
-    blocks.wide_rows("order", (first,), "G", 0.0, indices, data)
+    """Add the order of neighbours I and I + 1, at the first sample and by the kill switches."""
+    first = (net.neurons[:-1],)
+    blocks.rows("order", first, "G", 0.0, [(net.st[0, :-1], 1.0), (net.st[0, 1:], -1.0)])
+    if net.switches is not None:
+        blocks.rows("used", first, "G", 0.0, [(net.switches[:-1], 1.0), (net.switches[1:], -1.0)])

@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 
 from vnnbench.harness import run_plan
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
-from vnnbench.instances.generation.generate import GenerationOptions, generate
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.properties.property_file import read_property

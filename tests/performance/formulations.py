@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from vnnbench.harness import run_plan
-from vnnbench.instances.generation.generate import GenerationOptions, generate
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.leaderboard.ranking.aggregates import shifted_geometric_mean

@@ -47,3 +47,18 @@ structure = "unstructured"
 rates = [0.5]
 """
 """Two networks of one hidden layer, dense and pruned: four instances, made in less than a second."""
+
+TRAIN_SUITE = """
+name = "tiny-train"
+family = "train"
+description = "two variants"
+neurons = 2
+splits = [0, 3]
+variants = ["101", "int"]
+formulations = ["plain", "tight"]
+
+[[data]]
+dataset = "corner"
+training_samples = 8
+"""
+"""Two variants of a training problem with two splits, in both formulations: eight instances."""

@@ -197,7 +197,7 @@ def test_a_library_without_networks_is_read_checked_and_shown(fits, capsys):
     assert [(line.architecture, line.unstable_share) for line in grid_summary(fits)] == [("near", None)]
     assert show_library(fits.folder, "table") == show_instance(fits.folder, INSTANCE, "json") == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "1 instance of suite tiny, 0 networks" in shown and '"network": null' in shown
+    assert "1 instance of suite tiny, 1 problem" in shown and '"network": null' in shown
 
 
 def test_a_ledger_row_without_networks_has_none(fits):

@@ -19,6 +19,7 @@ from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
 from vnnbench.instances.formulations.mps import compress, mps_text, parse_mps, read_mps
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.limits import MAX_MPS_LINE
 from vnnbench.judging.model_comparison import differences
 from vnnbench.solvers.registry import get_solver, installed_solvers
 
@@ -348,6 +349,15 @@ def test_the_line_of_a_mistake_is_named(tmp_path):
         parse_mps(BAD["NaN"].encode(), "memory")
 
 
+def test_a_line_of_the_most_characters_is_read_and_a_longer_one_is_not():
+    def padded(n):
+        return edited(" m r 0.1", " m r 0.1".ljust(n)).encode()
+
+    assert mps_text(parse_mps(padded(MAX_MPS_LINE), "memory")) == GOOD.encode()
+    with pytest.raises(ModelError, match=f"line 12: has more than {MAX_MPS_LINE} characters"):
+        parse_mps(padded(MAX_MPS_LINE + 1), "memory")
+
+
 def test_lines_are_read_one_by_one():
     text = b"NAME\n" + b"\n" * (1 << 20)
     tracemalloc.start()
@@ -355,3 +365,26 @@ def test_lines_are_read_one_by_one():
         parse_mps(text, "m.mps")
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
+
+
+# -- large files -----------------------------------------------------------------------------------------------------
+
+
+def dense_model(n_rows, n_columns):
+    """Return a model each of whose rows has every column, with up to 1,024 different coefficients."""
+    builder = MilpBuilder("dense")
+    columns = builder.add_columns([f"w_{j}" for j in range(n_columns)], -1.0, 1.0)
+    values = np.random.default_rng(0).integers(1, 1025, n_rows * n_columns) / 1024
+    starts = n_columns * np.arange(n_rows + 1)
+    builder.add_rows([f"pre_{i}" for i in range(n_rows)], "E" * n_rows, 0.0, starts, np.tile(columns, n_rows), values)
+    return builder.build()
+
+
+def test_a_large_model_is_written_in_three_times_the_memory_of_its_text():
+    model = dense_model(300, 700)
+    tracemalloc.start()
+    text = mps_text(model)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(text)
+    assert as_dictionaries(parse_mps(text, "memory")) == as_dictionaries(model)

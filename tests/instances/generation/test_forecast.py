@@ -5,9 +5,11 @@ import pytest
 from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
-from vnnbench.instances.generation.forecast import forecast, plan_generation
-from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.forecast import forecast
+from vnnbench.instances.generation.generate import generate, work_of
+from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.layout import STATE
+from vnnbench.instances.library.library import Library
 from vnnbench.instances.suites.suite_toml import parse_suite
 
 TEXT = (
@@ -25,12 +27,16 @@ def suite():
     return parse_suite(TEXT, "foretold")
 
 
+def plan_of(suite, select=()):
+    return work_of(suite, select, GenerationOptions()).plan()
+
+
 def counts(work):
     return work.batches.wanted, work.batches.made, work.before, work.left
 
 
 def test_a_whole_suite_is_forecast(suite, tmp_path):
-    told = forecast(plan_generation(suite), tmp_path / "library")
+    told = forecast(plan_of(suite), tmp_path / "library")
     assert (counts(told.trained), counts(told.finetuned)) == ((6, 6, 0, 6), (6, 6, 0, 6))
     assert counts(told.instances) == (suite.n_instances, suite.n_instances, 0, suite.n_instances)
     assert (told.hours_left, told.bytes_in_all) == (None, None)
@@ -38,13 +44,14 @@ def test_a_whole_suite_is_forecast(suite, tmp_path):
 
 
 def test_one_instance_needs_whole_batches(suite, tmp_path):
-    told = forecast(plan_generation(suite, SELECT), tmp_path / "library")
+    told = forecast(plan_of(suite, SELECT), tmp_path / "library")
     assert (counts(told.trained), counts(told.finetuned)) == ((1, 3, 0, 3), (1, 3, 0, 3))
     assert counts(told.instances) == (1, 1, 0, 1)
 
 
-def test_networks_of_another_library_are_not_trained(suite, tmp_path):
-    told = forecast(plan_generation(suite, networks_given=True), tmp_path / "library")
+def test_networks_of_another_library_are_not_trained(suite, tmp_path, tiny_library):
+    options = GenerationOptions(networks_from=Library.open(tiny_library))
+    told = forecast(work_of(suite, (), options).plan(), tmp_path / "library")
     assert (counts(told.trained), counts(told.finetuned)) == ((0, 0, 0, 0), (0, 0, 0, 0))
 
 
@@ -54,7 +61,7 @@ def test_existing_instances_count_and_their_times_forecast_the_rest(suite, tmp_p
     with pytest.raises(KeyboardInterrupt):
         generate(suite, folder, progress=StepRecorder(interrupt_after=steps))
     assert (folder / STATE).is_dir()
-    told = forecast(plan_generation(suite), folder)
+    told = forecast(plan_of(suite), folder)
     assert (told.trained.left, told.finetuned.left) == (0, 0)
     of_a_network = suite.n_instances // 6
     assert told.instances.left in range(of_a_network, suite.n_instances, of_a_network)
@@ -66,10 +73,10 @@ def test_existing_instances_count_and_their_times_forecast_the_rest(suite, tmp_p
 
 def test_a_complete_library_needs_nothing(suite, tmp_path):
     generate(suite, tmp_path / "library", select=SELECT)
-    told = forecast(plan_generation(suite, SELECT), tmp_path / "library")
+    told = forecast(plan_of(suite, SELECT), tmp_path / "library")
     assert (told.trained.left, told.finetuned.left, told.instances.left, told.hours_left) == (0, 0, 0, 0.0)
 
 
 def test_a_selection_of_nothing_is_refused(suite):
     with pytest.raises(LibraryError, match="nosuch"):
-        plan_generation(suite, ["nosuch*"])
+        plan_of(suite, ["nosuch*"])

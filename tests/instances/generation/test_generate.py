@@ -20,8 +20,9 @@ from vnnbench.instances.errors import DataError, DeviceError, LibraryError, Suit
 from vnnbench.instances.families import read_problem
 from vnnbench.instances.files import write_atomic
 from vnnbench.instances.generation.checkpoint import load_record
-from vnnbench.instances.generation.generate import GenerationOptions, generate
+from vnnbench.instances.generation.generate import generate
 from vnnbench.instances.generation.instance_tasks import NetworkTask, make_instances
+from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.library.checks import check_files, check_lifting, check_row
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.summary import grid_summary

@@ -14,8 +14,9 @@ from vnnbench.instances.bounds.levels import BoundLevel, value_bound
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import LibraryError, SuiteError
 from vnnbench.instances.families import read_problem
-from vnnbench.instances.generation.generate import GenerationOptions, generate
+from vnnbench.instances.generation.generate import generate
 from vnnbench.instances.generation.planting import ACCURACY_LOSS, _Site, plant
+from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.library.checks import check_files, check_lifting, check_row, check_seal
 from vnnbench.instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork

@@ -17,7 +17,8 @@ from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation import repair
-from vnnbench.instances.generation.generate import GenerationOptions, generate
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.layout import CATALOG, INSTANCES, MANIFEST, SEALED
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS

@@ -9,6 +9,7 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import Norm
 from vnnbench.instances.properties.property import ClosestProperty
+from vnnbench.instances.suites.network_suite import AttackGoal, PropertyPlan
 from vnnbench.instances.suites.sampling import (
     MAX_SEEDS,
     draw_problem,
@@ -17,7 +18,6 @@ from vnnbench.instances.suites.sampling import (
     image_order,
     runner_up,
 )
-from vnnbench.instances.suites.suite import AttackGoal, PropertyPlan
 
 ORDER = [1350, 671, 901, 241]
 RADIUS = 4.633923044006345

@@ -10,7 +10,7 @@ from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS
 from vnnbench.instances.errors import SuiteError
 from vnnbench.instances.networks.pruning import Method, Structure
 from vnnbench.instances.properties.input_set import Norm
-from vnnbench.instances.suites.suite import AttackGoal, Formulation, Planting, PropertyPlan, Question
+from vnnbench.instances.suites.network_suite import AttackGoal, Formulation, Planting, PropertyPlan, Question
 from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite, parse_suite
 from vnnbench.instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
