@@ -85,12 +85,12 @@ class NetworkDecoder:
         vector[self._parameters] = columns[self._places]
         if not self._complement:
             return vector
-        return complemented(self._prop, vector, 0)
+        return complemented(StepNetwork.of_vector(self._prop, vector), 0).vector()
 
 
-def complemented(prop: TrainProperty, vector: Float64Array, kept: int) -> Float64Array:
+def complemented(network: StepNetwork, kept: int) -> StepNetwork:
     """Return the network of two classes whose other output is the complement of the kept one."""
-    network = StepNetwork.of_vector(prop, vector.copy())
-    network.Q[:, 1 - kept] = -network.Q[:, kept]
-    network.c[1 - kept] = prop.epsilon - network.c[kept]
-    return network.vector()
+    Q, c = network.Q.copy(), network.c.copy()
+    Q[:, 1 - kept] = -Q[:, kept]
+    c[1 - kept] = network.epsilon - c[kept]
+    return StepNetwork(network.W, network.b, Q, c, network.epsilon)
