@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vnnbench.instances.arrays import BoolArray, Float64Array
 from vnnbench.instances.datasets.labelled_data import GRID, LabelledData
-from vnnbench.instances.step_networks.exact_sums import ExactSums, exact_sums, exact_total
+from vnnbench.instances.step_networks.exact_sums import ExactSums, exact_sums
 from vnnbench.instances.step_networks.train_property import FACTOR, TrainProperty
 
 
@@ -81,7 +81,7 @@ def objective(prop: TrainProperty, network: StepNetwork, evaluation: Evaluation)
     """Return the objective of `train_property` for a network, exactly, from its evaluation on the training samples."""
     terms = Fraction(0)
     if prop.variant.weights:
-        terms += exact_total(network.W)
+        terms += sum(map(Fraction, network.W.ravel().tolist()), Fraction(0))
     if prop.variant.activations:
         terms += int(evaluation.steps.sum())
     if prop.variant.neurons:

@@ -1,10 +1,11 @@
-"""Small problems of family `train`, and their slow reference in Fractions, which shares nothing with the code under test."""
+"""Small problems of family `train`, and a slow reference in Fractions that shares nothing with the code under test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import mul
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,9 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.datasets.labelled_data import GRID, LabelledData, Split
 from vnnbench.instances.step_networks.train_property import VARIANTS, TrainProperty, Variant, train_property
 
-XOR = ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+Samples = tuple[Sequence[Sequence[float]], Sequence[int]]
+"""Inputs and classes."""
+XOR: Samples = ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
 """Samples that no single neuron separates."""
 
 
@@ -23,7 +26,7 @@ def variant(name: str) -> Variant:
 
 
 def split_of(inputs: npt.ArrayLike, classes: Sequence[int], n_classes: int = 2, test: npt.ArrayLike = ()) -> Split:
-    """Return a split with these training samples; the test samples, all of class 0, are one of zeros if none is given."""
+    """Return a split with these training samples; test samples are of class 0, one of zeros if none is given."""
     X = np.array(inputs, dtype=np.float64)
     beyond = np.array(test, dtype=np.float64).reshape(-1, X.shape[1])
     if not len(beyond):
@@ -33,9 +36,9 @@ def split_of(inputs: npt.ArrayLike, classes: Sequence[int], n_classes: int = 2, 
     return Split("tiny", 0, *names, training, LabelledData(beyond, np.zeros(len(beyond), dtype=np.int64)))
 
 
-def problem(name: str, neurons: int = 2, samples: tuple[object, Sequence[int]] = XOR, **limits: int) -> TrainProperty:
-    """Return the problem of a variant on these samples of two classes."""
-    return train_property(split_of(samples[0], samples[1]), neurons, variant(name), **limits)  # type: ignore[arg-type]
+def problem(name: str, neurons: int = 2, samples: Samples = XOR, n_classes: int = 2, **limits: int) -> TrainProperty:
+    """Return the problem of a variant, such as 101 or int, on these samples."""
+    return train_property(split_of(*samples, n_classes), neurons, variant(name), **limits)
 
 
 def random_problem(seed: int, samples: tuple[int, int] = (4, 8), neurons: tuple[int, int] = (1, 3)) -> TrainProperty:
@@ -45,9 +48,9 @@ def random_problem(seed: int, samples: tuple[int, int] = (4, 8), neurons: tuple[
     """
     random = np.random.default_rng(seed)
     chosen = VARIANTS[random.integers(len(VARIANTS))]
-    n_samples, n_inputs, n_classes = random.integers(*samples, endpoint=True), random.integers(2, 4), random.integers(2, 5)
-    steps, scale = (3, 1.0) if chosen.integer else (random.choice([1, 2, 4, GRID]), 1.0)
-    X = random.integers(0, steps, size=(n_samples, n_inputs), endpoint=True) / (1 if chosen.integer else steps) * scale
+    n_samples, n_inputs = random.integers(*samples, endpoint=True), random.integers(2, 4)
+    n_classes, steps = int(random.integers(2, 5)), 3 if chosen.integer else random.choice([1, 2, 4, GRID])
+    X = random.integers(0, steps, size=(n_samples, n_inputs), endpoint=True) / (1 if chosen.integer else steps)
     classes = random.integers(n_classes, size=n_samples)
     for _ in range(random.integers(3)):
         one, other = random.integers(n_samples, size=2)
@@ -56,7 +59,7 @@ def random_problem(seed: int, samples: tuple[int, int] = (4, 8), neurons: tuple[
         X[:, random.integers(n_inputs)] = random.choice([0.0, 1.0])
     weight_limit = int(random.choice([1, 3]))
     weight_sum_limit = int(random.integers(0, 5)) if chosen.weights and random.random() < 0.4 else None
-    split = split_of(X, classes.tolist(), int(n_classes), random.integers(0, 2, size=(3, n_inputs)))
+    split = split_of(X, classes.tolist(), n_classes, random.integers(0, 2, size=(3, n_inputs)))
     return train_property(split, int(random.integers(*neurons, endpoint=True)), chosen, weight_limit, weight_sum_limit)
 
 
@@ -78,9 +81,7 @@ def slow_run(prop: TrainProperty, vector: Float64Array, data: LabelledData) -> S
     b, rest = numbers[n * m : n * m + n], numbers[n * m + n :]
     q, c = [rest[i * K : (i + 1) * K] for i in range(n)], rest[n * K :]
     samples = [list(map(Fraction, x)) for x in data.inputs.tolist()]
-    hidden = [
-        [sum((a * v for a, v in zip(row, x, strict=True)), bias) for row, bias in zip(w, b, strict=True)] for x in samples
-    ]
+    hidden = [[sum(map(mul, row, x), bias) for row, bias in zip(w, b, strict=True)] for x in samples]
     steps = [[value > half for value in sums] for sums in hidden]
     output = [[sum((q[i][k] for i in range(n) if on[i]), c[k]) for k in range(K)] for on in steps]
     return SlowRun(hidden, steps, output, [[value > half for value in sums] for sums in output])
@@ -96,12 +97,12 @@ def slow_objective(prop: TrainProperty, vector: Float64Array) -> Fraction:
     )
     terms = Fraction(0)
     if weights:
-        terms += sum(map(Fraction, vector[: prop.neurons * prop.n_inputs].tolist()))
+        terms += sum(map(Fraction, vector[: prop.neurons * prop.n_inputs].tolist()), Fraction(0))
     if activations:
-        terms += sum(map(sum, run.steps))
+        terms += sum(on for steps in run.steps for on in steps)
     if neurons:
-        terms += sum(map(any, zip(*run.steps, strict=True)))
-    return errors + Fraction(0.1) * terms
+        terms += sum(any(steps[i] for steps in run.steps) for i in range(prop.neurons))
+    return Fraction(errors) + Fraction(0.1) * terms
 
 
 def is_clear(prop: TrainProperty, run: SlowRun) -> bool:
