@@ -43,6 +43,7 @@ from vnnbench.instances.step_networks.train_property import TrainProperty
 from vnnbench.instances.train_models.columns import NetworkDecoder
 from vnnbench.instances.train_models.lifting import TrainLifter
 
+_TERMS = ("weights", "activations", "neurons")
 _DRAWS = 10
 """The random networks that are drawn until one can be repaired."""
 
@@ -106,17 +107,21 @@ class TrainProblem(Problem):
         return {
             **super().facts(),
             "dataset": prop.split.dataset,
+            "depth": 1,
+            "width": prop.neurons,
+            "variant": prop.variant.name,
+            "samples": prop.training.n_samples,
+            "features": prop.n_inputs,
         }
 
     def question(self) -> str:
         prop = self.property
-        terms = [
-            word for word, flag in zip(("weights", "activations", "neurons"), prop.variant.flags, strict=True) if flag
-        ]
-        sparse = f" with few {' and '.join(terms)}" if terms else ""
+        wanted = ["few errors"]
+        wanted += [f"few {term}" for term, flag in zip(_TERMS, prop.variant.flags, strict=True) if flag]
+        network = "an integer network" if prop.variant.integer else "a network"
         return (
-            f"how few errors does a {'n integer' if prop.variant.integer else ''} network of {prop.neurons} step "
-            f"neurons{sparse} make on {prop.training.n_samples} samples of {prop.split.dataset}"
+            f"{network} of {prop.neurons} step neurons with {', '.join(wanted)} on {prop.training.n_samples} samples "
+            f"of {prop.split.dataset}"
         )
 
     def exhibit(self, candidate: Float64Array) -> Exhibit:
