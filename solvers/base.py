@@ -174,8 +174,11 @@ class Solver(ABC):
         none.
     streams: it reports incumbents and dual bounds while it solves; else only the final ones, at its end.
     ranked: it is ranked; else it is shown beside the ranked solvers.
-    reads_model: its solutions are values of the model's columns; else it works on `network.onnx` and `property.json` in
-        the folder of `SolveRequest.model_path`, and its solutions are inputs of that network.
+    reads_model: its solutions are values of the model's columns; else it works on the instance's data: `property.json`
+        and, where the instance has its own network, `network.onnx`, in the folder of `SolveRequest.model_path`. The
+        columns of its solutions are then those from which a candidate of the problem is decoded.
+    data_parts, families: what it needs of an instance if it does not read the model: these parts of the data, and a
+        problem of one of these families, or of any if there are none.
     """
 
     name: ClassVar[str]
@@ -184,6 +187,8 @@ class Solver(ABC):
     streams: ClassVar[bool] = True
     ranked: ClassVar[bool] = True
     reads_model: ClassVar[bool] = True
+    data_parts: ClassVar[tuple[str, ...]] = ("network",)
+    families: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def installed(cls) -> bool:

@@ -40,7 +40,7 @@ ROOMS = {
         "text", "words", "ranges", "serialization", "records", "ranking", "tables", "benchmark_sets", "papers", "site",
     ),
     "bench": (
-        "common", "errors", "limits", "attack", "isolation", "judging", "ledger", "runs", "engines", "sharing",
+        "common", "errors", "limits", "references", "isolation", "judging", "ledger", "runs", "engines", "sharing",
         "harness", "checking", "api", "output", "quickstart", "commands", "cli", "__main__",
     ),
 }  # fmt: skip
@@ -62,8 +62,9 @@ PLACES = {
     "torch": {
         *(f"instances/training/{noun}.py" for noun in ("batched", "dense", "finetuning", "spr", "untrained")),
         "instances/formulations/surrogatelib.py",
-        "bench/attack/pgd.py",
-        "bench/attack/projection.py",
+        "bench/references/pgd.py",
+        "bench/references/projection.py",
+        "bench/references/straight_through.py",
     },
     "onnxruntime": {"instances/onnx_files/runtime.py"},
     "sqlite3": {

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from vnnbench.attack.adapters import adapter_names
 from vnnbench.commands.options import (
     DRY_RUN,
     FORMAT,
@@ -32,6 +31,7 @@ from vnnbench.leaderboard.ranges import (
     MIN_MEBIBYTES,
 )
 from vnnbench.ledger.run_identity import Retry, StopGoal
+from vnnbench.references.adapters import adapter_names
 from vnnbench.runs.plan import RunLimits, check_seeds, parse_setting, plan_runs
 
 _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permute", "shard")
@@ -42,8 +42,8 @@ _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permu
 @click.command(short_help="List the solvers with their versions and licences.")
 @FORMAT
 def solvers(output: str) -> int:
-    """List the solvers and the attack pgd: whether each is installed, its version, its licence and the size limits of
-    the licence."""
+    """List the solvers, and the heuristics beside them: whether each is installed, its version, its licence and the
+    size limits of the licence."""
     from vnnbench.output.libraries import show_solvers
 
     return show_solvers(output)
@@ -111,7 +111,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float 
 )  # fmt: skip
 @click.option(
     "--permute", type=click.IntRange(min=0, max=MAX_PERMUTATIONS), default=0, show_default=True, metavar="K",
-    help="Also run K permutations of each model's rows and columns; not for pgd, which reads no model.",
+    help="Also run K permutations of each model's rows and columns; not for heuristics, which read no model.",
 )  # fmt: skip
 @click.option(
     "--retry", multiple=True, type=click.Choice([reason.value for reason in Retry]),

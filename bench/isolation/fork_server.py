@@ -41,11 +41,11 @@ from typing import Any, NoReturn
 
 import psutil
 
-from vnnbench.attack.adapters import get_adapter
 from vnnbench.isolation import worker
 from vnnbench.isolation.capabilities import give_up_rights
 from vnnbench.isolation.cgroups import fork_into, join
 from vnnbench.isolation.hidden_storage import SEGMENTS_PATH
+from vnnbench.references.adapters import get_adapter
 from vnnbench.solvers.base import Solver
 from vnnbench.solvers.command_line.program import die_with
 

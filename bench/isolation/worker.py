@@ -17,8 +17,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from vnnbench.attack.adapters import get_adapter
 from vnnbench.isolation.protocol import MAX_TRACEBACK, FrameReader, Kind, send
+from vnnbench.references.adapters import get_adapter
 from vnnbench.solvers.base import Incumbent, Solver, SolveRequest, SolveResult
 
 LINGER_SECONDS = 1.0

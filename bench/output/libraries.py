@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.checking import check_library
 from vnnbench.common.text import plain, shortened
 from vnnbench.instances.datasets.png import grey_of
@@ -25,6 +24,7 @@ from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
 from vnnbench.output.progress import ProgressBar
+from vnnbench.references.adapters import adapter_names, get_adapter
 from vnnbench.sharing.export import VERSIONS, export
 from vnnbench.solvers.base import BrokenAdapterError, Solver, SolverError
 from vnnbench.solvers.registry import get_solver
@@ -84,7 +84,7 @@ def _listed(value: Any) -> object:
 
 
 def show_solvers(output: str) -> int:
-    """Print for every solver whether it is installed, its version, licence and limits; last for the attack."""
+    """Print for every solver whether it is installed, its version, licence and limits; last for the references."""
     adapters: dict[str, Solver] = {}
     rows = []
     for name in adapter_names():
@@ -100,15 +100,20 @@ def show_solvers(output: str) -> int:
         display.print_table(columns, [tuple(row[key] for key in columns) for row in rows])
         for name, solver in adapters.items():
             if not solver.ranked:
-                display.print_text(f"{name}: {NOT_RANKED if solver.reads_model else ATTACK_LEGEND}")
+                display.print_text(f"{name}: {_legend(solver)}")
     return 0
 
 
-NOT_RANKED = "not ranked."
-ATTACK_LEGEND = (
-    "an attack, not ranked. It reads the network and the property, not the model, so no size limit applies; it proves "
-    "nothing."
-)
+def _legend(solver: Solver) -> str:
+    """Return what to know about a solver that is not ranked."""
+    if solver.reads_model:
+        return "not ranked."
+    read = " and ".join(f"the {part}" for part in (*solver.data_parts, "property"))
+    families = f" of family {', '.join(solver.families)}" if solver.families else ""
+    return (
+        f"{solver.title}, not ranked. It reads {read}{families}, not the model, so no size limit applies; it proves "
+        "nothing."
+    )
 
 
 def _solver_facts(name: str, solver: Solver) -> dict[str, Any]:

@@ -30,7 +30,7 @@ MAX_REASON = 160
 
 def report_runs(results: Path, planned: Sequence[str], library: Path | None = None, *, again: bool = False) -> int:
     """Print on stderr how the planned runs ended: one line of counts, then why runs failed or are wrong, and which had
-    their input files changed. Runs of the attack count too, as they do among the leaderboard's disturbed runs. If the
+    their input files changed. Runs of references count too, as they do among the leaderboard's disturbed runs. If the
     results have other runs, the line says how many there are in all.
 
     planned: the names of the runs. library: what they ran on, to print the command that repeats disturbed runs; None:

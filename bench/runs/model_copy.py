@@ -1,5 +1,5 @@
 """A run's own copy of its model file. A solver may change it, because answers are judged with the library's file, whose
-path the solver does not get. A solver that does not read the model gets copies of network and property beside it."""
+path the solver does not get. A solver that does not read the model gets copies of the instance's data beside it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
 from vnnbench.errors import ResultsError
+from vnnbench.references.inputs import PROPERTY_NAME, input_name
 from vnnbench.runs.instance_cache import InstanceCache
 from vnnbench.runs.plan import PlannedRun
 
@@ -31,8 +31,10 @@ class ModelCopy:
             path, data = folder / "permuted.mps.gz", cache.permuted(plan.row, plan.permutation)
         files = {path: data}
         if not plan.setting.reads_model:
-            files[folder / NETWORK_NAME] = library.read_verified(plan.row.data_files()["network"])
             files[folder / PROPERTY_NAME] = library.read_verified(plan.row.property)
+            for part, relative in plan.row.data_files().items():
+                if part != "dense_network":  # which only the judge evaluates
+                    files[folder / input_name(part, relative)] = library.read_verified(relative)
         for copy, content in files.items():
             try:
                 copy.write_bytes(content)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.leaderboard.ranges import (
@@ -21,6 +20,7 @@ from vnnbench.leaderboard.ranges import (
     MIN_MEBIBYTES,
 )
 from vnnbench.ledger.run_identity import MAX_SETTINGS, PlanKey, StopGoal, attempt_name, run_name
+from vnnbench.references.adapters import adapter_names, get_adapter
 from vnnbench.solvers.base import OptionValue, Solver
 
 MAX_NODES = 2**31 - 1
@@ -33,8 +33,8 @@ class SolverSetting:
 
     adapter: the path of a TOML file, for `get_adapter`; None for a solver that is known by its name. The contents of
     the file are among the options; its path is not part of a run's identity.
-    ranked, reads_model: as the adapter states them (`Solver`). Both follow from solver and version, and are not part of
-    a run's identity either.
+    ranked, reads_model, data_parts, families: as the adapter states them (`Solver`), the last two empty if it reads the
+    model. They follow from solver and version, and are not part of a run's identity either.
     """
 
     solver: str
@@ -45,6 +45,15 @@ class SolverSetting:
     adapter: str | None = None
     ranked: bool = True
     reads_model: bool = True
+    data_parts: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+
+    def refusal(self, row: CatalogRow) -> str | None:
+        """Return why an adapter that does not read the model cannot work on an instance; None if it can."""
+        if self.families and row.family not in self.families:
+            return f"is of family {row.family}, and {self.solver} is for {', '.join(self.families)}"
+        lacking = next((part for part in self.data_parts if part not in row.data_files()), None)
+        return None if lacking is None else f"has no {lacking}, on which {self.solver} works"
 
     @property
     def found_by(self) -> str:
@@ -145,9 +154,11 @@ def _setting(solver: Solver, given: dict[str, str], text: str, adapter: str | No
     options = solver.validate_options(given)
     solver.validate_limits(mip_gap, node_limit)
     own = tuple(sorted(options.items()))
+    data_parts, families = ((), ()) if solver.reads_model else (solver.data_parts, solver.families)
     setting = SolverSetting(
-        solver.name, solver.version(), own, mip_gap, node_limit, adapter, solver.ranked, solver.reads_model
-    )
+        solver.name, solver.version(), own, mip_gap, node_limit, adapter,
+        solver.ranked, solver.reads_model, data_parts, families,
+    )  # fmt: skip
     if len(setting.settings_json) > MAX_SETTINGS:
         raise UsageError(f"--solver {text[:200]}...: its options have more than {MAX_SETTINGS} characters; give fewer")
     return setting
@@ -183,10 +194,9 @@ def plan_runs(
         without = next((row.instance for row in rows if row.threshold is None), None)
         if without is not None:
             raise UsageError(f"--goal {limits.goal.value}: {without} has no threshold; use --goal optimize")
-    blind = next((setting.solver for setting in settings if not setting.reads_model), None)
-    without = next((row.instance for row in rows if row.network is None), None)
-    if blind is not None and without is not None:
-        raise UsageError(f"--solver {blind}: {without} has no network to attack; leave it out with --select")
+    for setting, row in product(settings, rows):
+        if (why := setting.refusal(row)) is not None:
+            raise UsageError(f"--solver {setting.solver}: {row.instance} {why}; leave it out with --select")
     keys: dict[str, PlannedRun] = {}
     for row in rows:
         own = replace(limits, time_limit_seconds=row.time_limit_seconds or limits.time_limit_seconds)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from vnnbench.attack.adapters import adapter_names
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
@@ -22,6 +21,7 @@ from vnnbench.leaderboard.words import LedgerError
 from vnnbench.ledger.run_identity import Retry, StopGoal, attempt_name
 from vnnbench.ledger.validity import result_defect
 from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger, read_attempts
+from vnnbench.references.adapters import adapter_names
 from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs, stored_setting
 from vnnbench.solvers.base import SolverError
 

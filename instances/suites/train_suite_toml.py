@@ -56,7 +56,8 @@ def _data(suite_table: Table, neurons: int | None) -> tuple[TrainData, ...]:
         samples = table.take("training_samples", integer(2, MAX_SAMPLES), f"an integer of 2 to {MAX_SAMPLES}", None)
         data = TrainData(source, own, samples, _sha256(source))
         if data.name in [other.name for other in found]:
-            table.fail("dataset", source.name, f"listed once with {own} neurons: instances are called {data.name}-...")
+            key = "csv" if source.path else "dataset"
+            table.fail(key, source.name, f"listed once with {own} neurons: instances are called {data.name}-...")
         table.finish()
         found.append(data)
     return tuple(found)

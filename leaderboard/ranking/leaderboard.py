@@ -2,7 +2,7 @@
 
 Counts are over all runs of a setting, times over the common set of its group (`common_sets`).
 
-The attack is not part of any of these: it has rows of its own (`reference`).
+References are not part of any of these: they have rows of their own (`reference`).
 
 Settings are ordered by rank (`ranks`), then come those without times, and then, below the line, those with a wrong
 answer anywhere in the ledger.
@@ -157,7 +157,7 @@ class Leaderboard:
     by: the columns that runs are grouped by (`outcomes.grouped_by`). planted: how often planted answers were found,
     over all groups, a row for each setting that ran any; planted_problems: the number of problems with one;
     planted_outcomes: each `PlantedOutcome` with its number of runs, where a run of two settings counts once. reference:
-    the rows of the attack, which no other field contains.
+    the rows of what is not ranked, which no other field contains.
     """
 
     by: tuple[str, ...]

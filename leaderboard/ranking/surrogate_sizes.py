@@ -40,7 +40,7 @@ class SizeRow:
 def compare_sizes(runs: pd.DataFrame) -> tuple[SizeRow, ...]:
     """Return a row for each architecture and rate of the surrogates in these runs (`reader.read_runs`), sorted.
 
-    The attack's runs are left out. A pair of runs that stands in two settings counts once.
+    Runs of references are left out. A pair of runs that stands in two settings counts once.
     """
     judged = judge_outcomes(without_reference(runs), SIZE_COLUMNS)
     pairs = usable_pairs(time_pairs(judged)).drop_duplicates(["dense_run", "surrogate_run"])

@@ -21,6 +21,7 @@ from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
 from vnnbench.instances.library.library import Library
 from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.references.adapters import REFERENCES
 from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
 from vnnbench.solvers import registry
 
@@ -114,12 +115,12 @@ def test_solver_that_reads_no_model_gets_the_question_and_its_columns_are_not_ch
 def test_solvers_says_which_are_not_ranked_and_why(two_plugins: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["solvers", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["solver"] for row in rows if not row["ranked"]] == ["beside", "reading", "pgd"]
+    assert [row["solver"] for row in rows if not row["ranked"]] == ["beside", "reading", *REFERENCES]
     assert run_command(["solvers"]) == 0
     legend = capsys.readouterr().out.splitlines()
     assert "reading: not ranked." in legend
-    for name in ("beside", "pgd"):
-        assert any(line.startswith(f"{name}: an attack, not ranked. It reads the network and") for line in legend)
+    for line in ("beside: Beside", "pgd: projected gradient ascent"):
+        assert any(shown.startswith(f"{line}, not ranked. It reads the network and the") for shown in legend)
 
 
 def test_check_rereads_in_no_solver_that_reads_no_model(

@@ -20,8 +20,8 @@ import vnnbench
 from support.guides import ROOT, SOLVERS, blocks, read_guide, run_as_printed
 from support.milps import Problem
 from support.solving import Recorder
-from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.common.toml_table import REQUIRED, Table
+from vnnbench.references.adapters import adapter_names, get_adapter
 from vnnbench.solvers import options
 from vnnbench.solvers.base import OptionError, Solver, SolveRequest, SolveResult, Termination
 from vnnbench.solvers.command_line.description import (

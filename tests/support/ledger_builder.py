@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from vnnbench.attack.inputs import ATTACK
 from vnnbench.leaderboard.records import reader, schema
 from vnnbench.leaderboard.records.proven import Proven
+from vnnbench.references.adapters import REFERENCES
 
 
 class LedgerBuilder:
@@ -60,14 +60,14 @@ class LedgerBuilder:
 
     def run(self, run: str, instance: str, **columns: Any) -> None:
         """Add a result: by default `decide` by highs 1.0, at its 100 s limit, with nothing claimed. All are ranked but
-        the attack's, unless they say otherwise."""
+        the references', unless they say otherwise."""
         row = {
             "run": run, "instance_sha256": instance, "solver": "highs", "solver_version": "1.0", "settings": "{}",
             "seed": 0, "threads": 1, "time_limit_seconds": 100.0, "memory_limit_bytes": 2**32, "goal": "decide",
             "termination": "time_limit", "message": "", "ended_by": "solver", "wall_seconds": 100.0, "incumbents": 0,
             "machine": "m1", "enforcement": "rlimit", "started_at": "2026-01-01T00:00:00Z",
         } | columns  # fmt: skip
-        self._insert("results", **({"ranked": int(row["solver"] != ATTACK)} | row))
+        self._insert("results", **({"ranked": int(row["solver"] not in REFERENCES)} | row))
 
     def judge(self, run: str, **columns: Any) -> None:
         """Add a judgement: by default nothing was confirmed."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vnnbench.attack.adapters import adapter_names
 from vnnbench.instances.suites.suite_toml import builtin_suites
+from vnnbench.references.adapters import adapter_names
 
 COMMAND = Path(sys.executable).with_name("vnnbench")
 

@@ -22,6 +22,7 @@ from vnnbench.cli import run_command
 from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.library.library import Library
 from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.references.adapters import REFERENCES
 from vnnbench.runs.plan import parse_setting
 
 
@@ -34,16 +35,19 @@ def test_solvers_prints_version_licence_and_limits(capsys: pytest.CaptureFixture
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
 
 
-def test_solvers_prints_the_attack_with_the_version_of_its_runs_and_that_it_is_not_ranked(
+def test_solvers_prints_references_with_the_versions_of_their_runs_and_that_they_are_not_ranked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run_command(["solvers", "--format", "json"]) == 0
     rows = {row["solver"]: row for row in json.loads(capsys.readouterr().out)}
-    assert [name for name, row in rows.items() if not row["ranked"]] == ["pgd"]
-    assert rows["pgd"]["version"] == parse_setting("pgd").version
-    assert (rows["pgd"]["max_columns"], rows["pgd"]["max_rows"]) == (None, None)
+    assert [name for name, row in rows.items() if not row["ranked"]] == [*REFERENCES]
+    for name in REFERENCES:
+        assert rows[name]["version"] == parse_setting(name).version
+        assert (rows[name]["max_columns"], rows[name]["max_rows"]) == (None, None)
     assert run_command(["solvers"]) == 0
-    assert "pgd: an attack, not ranked" in capsys.readouterr().out
+    legend = " ".join(capsys.readouterr().out.split())
+    assert "pgd: projected gradient ascent, not ranked. It reads the network and the property, not" in legend
+    assert "perceptron: averaged perceptron, not ranked. It reads the property of family train, not" in legend
 
 
 def test_run_again_runs_nothing_and_leaderboard_ranks(

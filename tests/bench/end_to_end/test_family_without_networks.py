@@ -22,7 +22,6 @@ import pytest
 
 from support.scripts import LIMITS
 from support.tiny_libraries import write_tiny_library
-from vnnbench.attack.inputs import ATTACK
 from vnnbench.errors import UsageError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import LibraryError, PropertyError
@@ -55,7 +54,7 @@ from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.output.libraries import show_instance, show_library
 from vnnbench.runs.execution import execute
 from vnnbench.runs.instance_cache import InstanceCache
-from vnnbench.runs.plan import SolverSetting, plan_runs
+from vnnbench.runs.plan import SolverSetting, parse_setting, plan_runs
 
 INSTANCE = "near--plain"
 POINT = [0.25, -0.5]
@@ -316,10 +315,16 @@ def test_a_run_without_networks_is_judged_by_its_family(fits, tmp_path, prepared
     assert judgement.measures == '{"largest": 0.5, "nonzero": 2.0}'  # of the best candidate, (0.25, -0.5)
 
 
-def test_the_attack_is_refused_where_there_is_no_network(fits):
-    with pytest.raises(UsageError, match="near--plain has no network to attack"):
-        attack = SolverSetting(ATTACK, "1", reads_model=False)
-        plan_runs(fits.rows, [attack], [0], replace(LIMITS, goal=StopGoal.OPTIMIZE))
+@pytest.mark.parametrize(
+    ("solver", "why"),
+    [
+        ("pgd", "near--plain has no network, on which pgd works"),
+        ("straight-through", "near--plain is of family fit, and straight-through is for train"),
+    ],
+)
+def test_a_reference_is_refused_where_it_does_not_suit(fits, solver, why):
+    with pytest.raises(UsageError, match=f"^--solver {solver}: {why}; leave it out with --select$"):
+        plan_runs(fits.rows, [parse_setting(solver)], [0], replace(LIMITS, goal=StopGoal.OPTIMIZE))
 
 
 def test_every_family_is_registered_under_its_own_word(library):

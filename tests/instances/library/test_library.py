@@ -82,6 +82,12 @@ def test_the_ledger_keeps_every_catalogue_and_timing_column_and_what_the_family_
     assert set(INSTANCE_COLUMNS) == {*CATALOG_COLUMNS, *TIMING_COLUMNS, *CONTENT_COLUMNS, *FAMILY_COLUMNS}
 
 
+def test_a_catalogue_has_columns_of_training_problems_only_if_an_instance_is_one(original):
+    rows = (original.rows[0], replace(original.rows[1], variant="101", samples=8, features=2, equality_rows=40))
+    assert catalog_bytes(rows).splitlines()[0].endswith(b",zero_share,variant,samples,features,equality_rows")
+    assert tuple(parse_catalog(catalog_bytes(rows), Path("catalog.csv"))) == rows
+
+
 def test_a_catalogue_has_a_column_of_time_limits_only_if_an_instance_has_one(original):
     without = [row.time_limit_seconds for row in original.rows]
     assert set(without) == {None}

@@ -10,7 +10,6 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from vnnbench.attack.pgd import Pgd
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.families.maximize import unit_box_property
 from vnnbench.instances.properties.goals import any_target
@@ -18,6 +17,7 @@ from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty
 from vnnbench.leaderboard.records.schema import FAMILY_COLUMNS, SCHEMA, SCHEMA_VERSION
 from vnnbench.leaderboard.records.upgrade import ranked_before_7, tables_of, upgrade
+from vnnbench.references.pgd import Pgd
 from vnnbench.solvers.highs import Highs
 
 SET = InputSet(Norm.LINF, np.zeros(2), 0.5, np.zeros(2), np.ones(2))

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vnnbench.attack.projection import project_l1, projection_onto
 from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.references.projection import project_l1, projection_onto
 
 N = 6
 

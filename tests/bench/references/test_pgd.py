@@ -18,9 +18,6 @@ from onnx import TensorProto, helper, numpy_helper
 from support.brute_force import brute_force
 from support.networks import layer_of, mixed_network
 from support.silent import Silent
-from vnnbench.attack.adapters import get_adapter
-from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
-from vnnbench.attack.pgd import Pgd, _Value
 from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
 from vnnbench.instances.families import problem_of
@@ -44,6 +41,9 @@ from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.properties.rational_set import rational_set
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.references.adapters import get_adapter
+from vnnbench.references.inputs import NETWORK_NAME, PROPERTY_NAME
+from vnnbench.references.pgd import Pgd, _Value
 from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
 from vnnbench.solvers.base import Incumbent, OptionError, SolveRequest, SolveResult, Termination
 

@@ -21,15 +21,12 @@ import math
 import time
 from array import array
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vnnbench.attack.inputs import ATTACK, NETWORK_NAME, PROPERTY_NAME
-from vnnbench.attack.projection import projection_onto
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.networks.network import Layer, Layered
@@ -40,44 +37,29 @@ from vnnbench.instances.properties.property import ClosestProperty, Property
 from vnnbench.instances.properties.property_file import read_property
 from vnnbench.instances.randomness import unit_interval
 from vnnbench.instances.training.batched import reproducible_torch
-from vnnbench.solvers.base import (
-    Incumbent,
-    Licence,
-    Listener,
-    ModelAsRead,
-    OptionError,
-    OptionValue,
-    Solver,
-    SolveRequest,
-    SolveResult,
-    Termination,
-    UnreadableModelError,
-)
-from vnnbench.solvers.options import typed_options
+from vnnbench.references.inputs import NETWORK_NAME, PROPERTY_NAME
+from vnnbench.references.projection import projection_onto
+from vnnbench.references.reference import Reference, stop_reason
+from vnnbench.solvers.base import Incumbent, Licence, Listener, SolveRequest, SolveResult, Termination
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 METHOD = "2"
-"""The version of the method above and its DEFAULTS. It changes when they change."""
+"""The version of the method above and its defaults. It changes when they change."""
 
 BATCH = 64
-DEFAULTS: dict[str, int | float] = {"restarts": 1024, "steps": 100, "step_size": 0.25}
-MOST = 10**9
-"""The largest value of any option. Larger steps would be nothing but rounding errors, and more restarts never end."""
-
 _BISECTIONS = 40
 _TINY = float(np.finfo(np.float64).tiny)
 
 
-class Pgd(Solver):
+class Pgd(Reference):
     """The attack as an adapter. Its options: restarts; steps of each restart; step_size, relative to the set."""
 
-    name: ClassVar[str] = ATTACK
+    name: ClassVar[str] = "pgd"
     title: ClassVar[str] = "projected gradient ascent"
     module: ClassVar[str] = "torch"
-    ranked: ClassVar[bool] = False
-    reads_model: ClassVar[bool] = False
+    defaults: ClassVar[Mapping[str, int | float]] = {"restarts": 1024, "steps": 100, "step_size": 0.25}
 
     def version(self) -> str:
         return f"{METHOD}+torch-{torch.__version__.partition('+')[0]}"
@@ -85,24 +67,13 @@ class Pgd(Solver):
     def licence(self) -> Licence:
         return Licence("MIT, torch BSD 3")
 
-    def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
-        return typed_options(
-            self.name, options, names=DEFAULTS, owned={}, kind=lambda name: type(DEFAULTS[name]), refusal=_refusal
-        )
-
-    def validate_limits(self, mip_gap: float, node_limit: int | None) -> None:
-        if mip_gap or node_limit is not None:
-            raise OptionError(f"{self.name}: has no bound and no nodes; leave out mip_gap and node_limit")
-
-    def read_model(self, path: Path) -> ModelAsRead:
-        raise UnreadableModelError(f"{path}: {self.name} reads the network and the property, not the model")
-
     def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
         started = time.monotonic()
         deadline = started + request.time_limit_seconds
         folder = request.model_path.parent
         with reproducible_torch(request.threads):
-            search = _Search(read_onnx(folder / NETWORK_NAME), read_property(folder / PROPERTY_NAME), request, listener)
+            network, prop = read_onnx(folder / NETWORK_NAME), read_property(folder / PROPERTY_NAME)
+            search = _Search(network, prop, self.options_of(request), request.seed, listener)
             listener.on_columns([f"x_{i}" for i in range(search.n_inputs)])
             read_seconds = time.monotonic() - started
             termination = search.run(deadline)
@@ -118,19 +89,14 @@ class Pgd(Solver):
         )
 
 
-def _refusal(name: str, value: OptionValue) -> str | None:
-    """Return why an option does not take a value; None when it does."""
-    taken = isinstance(value, int | float) and 0 < value <= MOST
-    return None if taken else f"{name} must be positive and at most {MOST:,}"
-
-
 class _Search:
     """The search of one run. best: the largest value that was reported."""
 
-    def __init__(self, network: Layered, prop: Property, request: SolveRequest, listener: Listener) -> None:
-        options = {**DEFAULTS, **request.options}
+    def __init__(
+        self, network: Layered, prop: Property, options: Mapping[str, float], seed: int, listener: Listener
+    ) -> None:
         self._restarts, self._steps = int(options["restarts"]), int(options["steps"])
-        self._step_size, self._seed = float(options["step_size"]), request.seed
+        self._step_size, self._seed = options["step_size"], seed
         self._listener, self._set = listener, prop.input_set
         self._margin = float(prop.margin) if isinstance(prop, ClosestProperty) else None
         problem = problem_of(prop)
@@ -185,7 +151,7 @@ class _Search:
             if not told and self._threshold is not None and self._is_beyond(float(best.max())):
                 self._tell(best_x[best.argmax()][None])
                 told = True
-            stopped = self._stopped(deadline)
+            stopped = stop_reason(self._listener, deadline)
             if stopped is not None or step == self._steps:
                 break
             rate = self._step_size * (1 - step / self._steps)
@@ -197,11 +163,6 @@ class _Search:
         beyond[0] |= float(best.max()) > (-math.inf if self.best is None else self.best)
         self._tell(best_x[order[torch.tensor(beyond)]])
         return stopped
-
-    def _stopped(self, deadline: float) -> Termination | None:
-        if self._listener.should_stop():
-            return Termination.INTERRUPTED
-        return Termination.TIME_LIMIT if time.monotonic() >= deadline else None
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """Return r of the module's docstring. Of a gradient that overflowed the largest numbers give the direction."""
