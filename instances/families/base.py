@@ -7,10 +7,12 @@ contents, and defines candidates: float64 vectors, such as inputs. It is registe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
 
 from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.families.exhibit import Exhibit
@@ -153,6 +155,25 @@ class Problem(ABC):
     @abstractmethod
     def centre(self) -> Float64Array:
         """Return a candidate that is always feasible: for an input set the clean input."""
+
+    def points(self, generator: np.random.Generator) -> Iterator[tuple[str, Float64Array]]:
+        """Yield candidates exactly in the set, for the check of a library's files, each with a label.
+
+        They are the centre and three points: far from it, half as far, and with few numbers moved.
+        """
+        centre = self.centre
+        yield "the clean input", centre
+        step = generator.normal(size=len(centre))
+        few = np.where(generator.random(len(centre)) < 0.1, step, 0.0)
+        far = self.repair(centre + step)
+        halfway = None if far is None else self.repair(centre + 0.5 * (far - centre))
+        for label, x in (
+            ("a far point", far),
+            ("a halfway point", halfway),
+            ("a sparse point", self.repair(centre + few)),
+        ):
+            if x is not None:
+                yield label, x
 
     @abstractmethod
     def decoder(self, column_names: Sequence[str]) -> Decoder:

@@ -9,8 +9,7 @@ from vnnbench.instances.datasets.table_sources import TABLE_NAMES, TableSource, 
 from vnnbench.instances.errors import SuiteError
 from vnnbench.instances.files import read_plain, sha256
 from vnnbench.instances.limits import MAX_TABLE_BYTES
-from vnnbench.instances.step_networks.train_file import MAX_NEURONS
-from vnnbench.instances.step_networks.train_property import VARIANTS
+from vnnbench.instances.step_networks.train_property import MAX_NEURONS, VARIANTS
 from vnnbench.instances.suites.train_suite import TrainData, TrainSuite
 from vnnbench.instances.train_models import TrainFormulation
 
