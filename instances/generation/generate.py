@@ -95,6 +95,7 @@ def _finished(work: AnyWork, folder: Path) -> Library:
     if library.suite_sha256 != suite.sha256:
         other = f"another version of suite {suite.name}" if library.suite == suite.name else f"suite {library.suite}"
         raise LibraryError(f"{folder}: is a complete library of {other}; name another folder")
+    work.check_options(library)
     there = {row.instance for row in library.rows}
     lacking = [instance.name for instance in work.instances if instance.name not in there]
     if lacking:
@@ -102,7 +103,6 @@ def _finished(work: AnyWork, folder: Path) -> Library:
             f"{folder}: is complete with {len(there)} of the suite's {suite.n_instances} instances, without "
             f"{lacking[0]}; name another folder for this selection"
         )
-    work.check_complete(library)
     return library
 
 

@@ -102,14 +102,14 @@ class NetworkWork(SuiteWork[NetworkSuite, NetworkInstance]):
         made = {problem: answer for record in records for problem, answer in record.planted.items()}
         return self._key, made | self._answers_given
 
-    def check_complete(self, library: Library) -> None:
+    def check_options(self, library: Library) -> None:
         seal, given = read_seal(library), self.options.networks_from
         if seal is not None and seal.key != self._key:
             raise LibraryError(
                 f"{library.folder}: is complete, with answers planted by another --key; name another folder"
             )
         for path in sorted({path for instance in self.instances for path in instance.trained_files()}):
-            if given is not None and library.hashes[path] != given.hashes.get(path):
+            if given is not None and path in library.hashes and library.hashes[path] != given.hashes.get(path):
                 raise LibraryError(
                     f"{library.folder}: is complete, with other weights of {PurePosixPath(path).stem} than "
                     f"{given.folder}; name another folder"

@@ -103,7 +103,7 @@ class SuiteWork(ABC, Generic[_Suite, _Instance]):
         """Return the key and the planted answers by problem; None if the suite plants none."""
         return None
 
-    def check_complete(self, library: Library) -> None:
+    def check_options(self, library: Library) -> None:
         """Raise LibraryError if the complete library was made with other options."""
 
     @abstractmethod
