@@ -91,3 +91,4 @@ class Paper(StrEnum):
 
     PHAM2025 = "pham2025"
     CACCIOLA2024 = "cacciola2024"
+    ROSENHAHN2023 = "rosenhahn2023"

@@ -53,7 +53,7 @@ PLACES = {
     "gurobipy": set(),  # its adapter loads it through solvers/vendor.py
     "highspy": {"instances/bounds/linear_program.py"},
     "jinja2": {"leaderboard/site/rendering.py"},
-    "matplotlib": {"leaderboard/papers/pham2025_figures.py"},
+    "matplotlib": {"leaderboard/papers/pham2025_figures.py", "leaderboard/papers/rosenhahn2023_figures.py"},
     "plotly": set(),  # the site takes its script, not its Python
     "pyscipopt": {"instances/formulations/surrogatelib.py"},
     "pyscipopt_ml": {"instances/formulations/surrogatelib.py"},

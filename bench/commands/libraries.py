@@ -34,7 +34,8 @@ def suites(name: str | None, output: str) -> int:
 @click.option("--out", type=PATH, required=True, metavar="LIBRARY", help="Folder to write the library to.")
 @click.option(
     "--data", type=PATH, metavar="DIR",
-    help="Folder with the IDX files of MNIST or Fashion-MNIST; default: download from OpenML. Digits need no files.",
+    help="Folder with the IDX files of MNIST or Fashion-MNIST, or the CSV files of a suite's tables from OpenML; "
+    "default: download from OpenML. Other data sets need no files.",
 )  # fmt: skip
 @SELECT
 @click.option(

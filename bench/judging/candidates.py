@@ -30,6 +30,7 @@ from vnnbench.isolation.protocol import MAX_COLUMNS
 from vnnbench.judging.judge import CandidateJudgement, FileCheck, Judge
 from vnnbench.judging.npz import read_arrays
 from vnnbench.leaderboard.ranges import MAX_RECORDED_SECONDS
+from vnnbench.leaderboard.records.measures import measures_json
 from vnnbench.leaderboard.records.rows import JudgementRow
 from vnnbench.leaderboard.words import Evidence
 from vnnbench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
@@ -208,7 +209,8 @@ def summarize(
     valued = [(c, j) for c, j in judged if j.value is not None]
     _, best = max(valued, key=lambda pair: pair[1].value or 0, default=(None, None))
     own_values = [j.own_value for _, j in judged if j.own_value is not None]
-    deployed = judge.deploy(best.point) if best is not None and best.point is not None else None
+    point = best.point if best is not None else None
+    deployed = judge.deploy(point) if point is not None else None
     success = trajectory.first_success
     repaired = [j.raw_violation for _, j in in_time if j.confirmed and j.raw_violation is not None]
     own_answers, transferred_answers = count_answers((j for _, j in in_time), judge.problem)
@@ -231,6 +233,7 @@ def summarize(
         repaired_violation=min(repaired, default=None),
         own_answers=own_answers,
         transferred_answers=transferred_answers,
+        measures=None if point is None else measures_json(judge.measures(point)),
         judge_seconds=judge_seconds + time.perf_counter() - start,
     )
 

@@ -138,6 +138,10 @@ class Judge:
         """Return the problem's value at a point of the set as deployed."""
         return self._original.deployed(point)
 
+    def measures(self, point: Float64Array) -> dict[str, float]:
+        """Return the numbers that the problem's family has about a point of the set beside its value."""
+        return self._original.measures(point)
+
     def outputs(self, point: Float64Array) -> NetworkOutputs | None:
         """Return the dense network's outputs at a point of the set; None where the problem's family has no network."""
         return self._original.outputs(point)

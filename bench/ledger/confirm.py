@@ -52,6 +52,8 @@ COMPARED_SINCE_4 = ("primal_steps", "as_given_violation", "repaired_violation")
 COMPARED_SINCE_5 = ("own_answers", "transferred_answers")
 """Further such fields, of judgements that have them: those of ledger schema 5 or later, on a problem with a threshold.
 An older version stored a candidate that was sent again a second time, and counted it twice."""
+COMPARED_SINCE_9 = ("measures",)
+"""Further such fields, of judgements that have them: those of ledger schema 9 or later, in a family with measures."""
 COMPARED_OF_INSTANCES = (
     "instance",
     "problem",
@@ -216,8 +218,9 @@ def judged_otherwise(
     since_4 = COMPARED_SINCE_4 if result.candidates_sha256 is not None else ()
     was_counted = any(getattr(stored, field, None) is not None for field in COMPARED_SINCE_5)
     since_5 = COMPARED_SINCE_5 if was_counted and not trajectory.repeated else ()
+    since_9 = tuple(field for field in COMPARED_SINCE_9 if getattr(stored, field, None) is not None)
     came_late = any(candidate.seconds > result.time_limit_seconds for candidate in trajectory.candidates)
-    for field in (*COMPARED, *since_4, *since_5):
+    for field in (*COMPARED, *since_4, *since_5, *since_9):
         was, is_now = getattr(stored, field, None), getattr(found, field)
         if was != is_now and not (came_late and field in COUNTED_IN_TIME):
             yield field, was, is_now

@@ -26,6 +26,7 @@ from vnnbench.leaderboard.ranges import (
     MAX_THREADS,
     MIN_MEBIBYTES,
 )
+from vnnbench.leaderboard.records.measures import parse_measures
 from vnnbench.leaderboard.words import Counted, Enforcement, Evidence
 from vnnbench.ledger.run_identity import MAX_SETTINGS, StopGoal
 
@@ -162,4 +163,5 @@ _FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "judged_at": _TIMES,
     "dual_steps": (lambda text: parse_steps(text) is not None, "pairs of seconds and bounds as a run writes them"),
     "primal_steps": (lambda text: parse_steps(text) is not None, "pairs of seconds and values as a run writes them"),
+    "measures": (lambda text: parse_measures(text) is not None, "a JSON object of numbers as the judge writes it"),
 }

@@ -37,6 +37,7 @@ from vnnbench.leaderboard.site.pages import FAULTS_SHOWN, site_files
 from vnnbench.leaderboard.words import LedgerError, Verdict
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.runs.run_texts import read_log
+from vnnbench.sharing.exhibits import best_model
 from vnnbench.sharing.library_files import SharedLibrary, instance_files, shared_libraries
 
 WITNESSES = """
@@ -129,11 +130,14 @@ def collect_evidence(
         question = _read_question(*together[0])
         for library, row in together:
             own = by_instance.get(row.instance_sha256)
-            point, in_vain = (None, 0) if own is None else _best_point(row, question, own, results)
+            candidate, in_vain = (None, 0) if own is None else _best_candidate(question.judge, own, results)
             lost += in_vain
+            has_inputs = row.norm is not None
             found[row.instance_sha256] = InstanceEvidence(
-                question.source, question.targets, question.clean, question.clean_outputs, point,
+                question.source, question.targets, question.clean, question.clean_outputs,
+                _shown(row, question, *candidate) if candidate and has_inputs else None,
                 instance_files(library, row, copies.get(library.folder)), question.judge.problem.question(),
+                best_model(question.judge, *candidate) if candidate and not has_inputs else None,
             )  # fmt: skip
             progress.advance(row.instance)
     return found, lost
@@ -177,18 +181,16 @@ def _margins(outputs: NetworkOutputs, source: int) -> Outputs:
     return Outputs(tuple(float(y - exact[source]) for y in exact), tuple(margins))
 
 
-def _best_point(
-    row: CatalogRow, question: _Question, runs: pd.DataFrame, results: Path
-) -> tuple[BestPoint | None, int]:
-    """Return the point of the first of these runs whose candidate is still there, and the number of runs before it. A
-    problem without an input set has no point to show."""
-    if row.norm is None:
-        return None, 0
+def _best_candidate(
+    judge: Judge, runs: pd.DataFrame, results: Path
+) -> tuple[tuple[str, float, Float64Array] | None, int]:
+    """Return name, value and candidate of the first of these runs whose candidate is still there, and the number of
+    runs before it."""
     for lost, (run, value) in enumerate(zip(runs["run"], runs["best_exact_value"], strict=True)):
         with suppress(ResultsError):
-            point = _point_of_value(question.judge, _candidates(results, str(run)), float(value))
+            point = _point_of_value(judge, _candidates(results, str(run)), float(value))
             if point is not None:
-                return _shown(row, question, str(run), float(value), point), lost
+                return (str(run), float(value), point), lost
     return None, len(runs)
 
 

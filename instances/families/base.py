@@ -7,12 +7,15 @@ contents, and defines candidates: float64 vectors, such as inputs. It is registe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol, Self
 
+import numpy as np
+
 from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.families.exhibit import Exhibit
 from vnnbench.instances.formulations.lifting import LiftedPoint
 from vnnbench.instances.formulations.milp import MilpModel
 
@@ -63,6 +66,10 @@ class Evaluator(ABC):
     @abstractmethod
     def deployed(self, candidate: Float64Array) -> DeployedValue:
         """Return the value as deployed: in float32, at the feasible candidate rounded to float32 within the set."""
+
+    def measures(self, candidate: Float64Array) -> dict[str, float]:
+        """Return finite numbers about a feasible candidate beside its value, by name: a-z, 0-9 and _ in each."""
+        return {}
 
     def outputs(self, point: Float64Array) -> NetworkOutputs | None:
         """Return the outputs at a feasible candidate; None in a family whose candidates are not a network's inputs."""
@@ -149,6 +156,25 @@ class Problem(ABC):
     def centre(self) -> Float64Array:
         """Return a candidate that is always feasible: for an input set the clean input."""
 
+    def points(self, generator: np.random.Generator) -> Iterator[tuple[str, Float64Array]]:
+        """Yield candidates exactly in the set, for the check of a library's files, each with a label.
+
+        They are the centre and three points: far from it, half as far, and with few numbers moved.
+        """
+        centre = self.centre
+        yield "the clean input", centre
+        step = generator.normal(size=len(centre))
+        few = np.where(generator.random(len(centre)) < 0.1, step, 0.0)
+        far = self.repair(centre + step)
+        halfway = None if far is None else self.repair(centre + 0.5 * (far - centre))
+        for label, x in (
+            ("a far point", far),
+            ("a halfway point", halfway),
+            ("a sparse point", self.repair(centre + few)),
+        ):
+            if x is not None:
+                yield label, x
+
     @abstractmethod
     def decoder(self, column_names: Sequence[str]) -> Decoder:
         """Return a function that turns the columns of a solution, in this order, into a candidate.
@@ -188,6 +214,10 @@ class Problem(ABC):
         Then a solution may claim less than its candidate reaches, never more; else the two are equal.
         """
         return False
+
+    def exhibit(self, candidate: Float64Array) -> Exhibit | None:
+        """Return what a page shows of a feasible candidate; None where it has a page's own form, such as an input."""
+        return None
 
     def ledger_facts(self) -> dict[str, Fact]:
         """Return the facts about the family that the ledger stores beside the catalogue; it uses no family's name."""

@@ -7,7 +7,7 @@ JOTA 199:931-954.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Self
 
@@ -23,14 +23,18 @@ from vnnbench.instances.families.base import (
     Fact,
     Problem,
 )
+from vnnbench.instances.families.exhibit import Exhibit
+from vnnbench.instances.families.network_exhibit import network_exhibit
 from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.onnx_files.runtime import run_samples
 from vnnbench.instances.step_networks.feasible_set import FeasibleSet
 from vnnbench.instances.step_networks.onnx_writer import step_network_onnx
+from vnnbench.instances.step_networks.random_networks import random_candidate
 from vnnbench.instances.step_networks.repair import repair
 from vnnbench.instances.step_networks.step_network import (
     StepNetwork,
     evaluate,
+    measures,
     n_parameters,
     objective,
 )
@@ -38,6 +42,10 @@ from vnnbench.instances.step_networks.train_file import parse_train
 from vnnbench.instances.step_networks.train_property import TrainProperty
 from vnnbench.instances.train_models.columns import NetworkDecoder
 from vnnbench.instances.train_models.lifting import TrainLifter
+
+_TERMS = ("weights", "activations", "neurons")
+_DRAWS = 10
+"""The random networks that are drawn until one can be repaired."""
 
 
 class TrainProblem(Problem):
@@ -69,6 +77,14 @@ class TrainProblem(Problem):
         """Return the network without weights, which errs once for every training sample."""
         return np.zeros(n_parameters(self.property))
 
+    def points(self, generator: np.random.Generator) -> Iterator[tuple[str, Float64Array]]:
+        """Yield the network without weights, and random ones with all, half and a fifth of their weights."""
+        yield "the network without weights", self.centre
+        for density in (1.0, 0.5, 0.2):
+            draws = (self.repair(random_candidate(self.property, generator, density)) for _ in range(_DRAWS))
+            if (network := next((found for found in draws if found is not None), None)) is not None:
+                yield f"a network with a share of {density:g} of its weights", network
+
     def decoder(self, column_names: Sequence[str]) -> Decoder:
         return NetworkDecoder(self.property, column_names)
 
@@ -91,18 +107,25 @@ class TrainProblem(Problem):
         return {
             **super().facts(),
             "dataset": prop.split.dataset,
+            "depth": 1,
+            "width": prop.neurons,
+            "variant": prop.variant.name,
+            "samples": prop.training.n_samples,
+            "features": prop.n_inputs,
         }
 
     def question(self) -> str:
         prop = self.property
-        terms = [
-            word for word, flag in zip(("weights", "activations", "neurons"), prop.variant.flags, strict=True) if flag
-        ]
-        sparse = f" with few {' and '.join(terms)}" if terms else ""
+        wanted = ["few errors"]
+        wanted += [f"few {term}" for term, flag in zip(_TERMS, prop.variant.flags, strict=True) if flag]
+        network = "an integer network" if prop.variant.integer else "a network"
         return (
-            f"how few errors does a {'n integer' if prop.variant.integer else ''} network of {prop.neurons} step "
-            f"neurons{sparse} make on {prop.training.n_samples} samples of {prop.split.dataset}"
+            f"{network} of {prop.neurons} step neurons with {', '.join(wanted)} on {prop.training.n_samples} samples "
+            f"of {prop.split.dataset}"
         )
+
+    def exhibit(self, candidate: Float64Array) -> Exhibit:
+        return network_exhibit(self.property, StepNetwork.of_vector(self.property, candidate))
 
 
 class TrainEvaluator(Evaluator):
@@ -118,6 +141,10 @@ class TrainEvaluator(Evaluator):
 
     def replay(self, candidate: Float64Array) -> Fraction:
         return self.value(candidate)
+
+    def measures(self, candidate: Float64Array) -> dict[str, float]:
+        network = StepNetwork.of_vector(self._prop, candidate)
+        return measures(self._prop, network, evaluate(network, self._prop.training))
 
     def deployed(self, candidate: Float64Array) -> DeployedValue:
         network = StepNetwork.of_vector(self._prop, candidate)

@@ -10,7 +10,7 @@ integers over one denominator, so the decision whether a row holds is exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
 from math import lcm, prod
@@ -29,11 +29,14 @@ class LiftedPoint:
 
     violated: names of the rows and columns that the point violates, and `x_i` if a pixel left its centre to the side
     without a column in the file. violation: the largest absolute violation. objective: the file's objective.
+    candidate: the one that the file holds in place of the given one, where it holds only one of several that are as
+    good or better; None if it holds every one.
     """
 
     violated: tuple[str, ...]
     violation: Fraction
     objective: Fraction
+    candidate: Float64Array | None = field(default=None, compare=False)
 
 
 _Violation = tuple[str, Fraction]

@@ -118,11 +118,6 @@ def train_row(
     problem = TrainProblem(prop)
     centre_value = problem.evaluators({}).own.value(problem.centre)
     facts: dict[str, Any] = {
-        "depth": 1,
-        "width": prop.neurons,
-        "variant": prop.variant.name,
-        "samples": prop.training.n_samples,
-        "features": prop.n_inputs,
         "equality_rows": model.senses.count("E"),
         **model.counts(),
         **asdict(numerics(model)),

@@ -67,7 +67,7 @@ def finish(
         if network_file(name) in files
     }
     provenance = _provenance(suite, networks, networks_from)
-    write_atomic(folder / PROVENANCE, orjson.dumps(provenance, str, orjson.OPT_INDENT_2) + b"\n")
+    write_atomic(folder / PROVENANCE, orjson.dumps(provenance, default=str, option=orjson.OPT_INDENT_2) + b"\n")
     if seal is not None:
         data = _sealed(suite, list(rows.values()), files, *seal)
         write_atomic(folder / SEALED, data)

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import sha256
@@ -31,7 +31,8 @@ from vnnbench.instances.suites.network_suite import NetworkSuite
 from vnnbench.instances.suites.suite import Suite
 from vnnbench.instances.suites.train_suite import TrainSuite
 
-_KINDS: dict[type[Suite], Callable[[Any, Sequence[str], GenerationOptions], SuiteWork]] = {
+AnyWork: TypeAlias = SuiteWork[Any, Any]
+_KINDS: dict[type[Suite], Callable[[Any, Sequence[str], GenerationOptions], AnyWork]] = {
     NetworkSuite: network_work,
     TrainSuite: train_work,
 }
@@ -39,7 +40,7 @@ _KINDS: dict[type[Suite], Callable[[Any, Sequence[str], GenerationOptions], Suit
 _DEFAULTS = GenerationOptions()
 
 
-def work_of(suite: Suite, select: Sequence[str], options: GenerationOptions) -> SuiteWork:
+def work_of(suite: Suite, select: Sequence[str], options: GenerationOptions) -> AnyWork:
     """Return the work that makes the instances of a suite, or those that `select` names.
 
     Raises LibraryError (nothing is selected), and SuiteError and DataError for options that do not fit the suite.
@@ -79,7 +80,7 @@ def generate(
     return Library.open(folder)
 
 
-def _make(work: SuiteWork, folder: Path, progress: Progress) -> None:
+def _make(work: AnyWork, folder: Path, progress: Progress) -> None:
     """Generate the instances as a library of their own, or continue to do so."""
     with unfinished(folder, _plan(work)):
         work.copy_given(folder)
@@ -88,7 +89,7 @@ def _make(work: SuiteWork, folder: Path, progress: Progress) -> None:
     remove_state(folder)
 
 
-def _finished(work: SuiteWork, folder: Path) -> Library:
+def _finished(work: AnyWork, folder: Path) -> Library:
     """Return the complete library in the folder, if it matches the suite, the selection and the options."""
     library, suite = Library.open(folder), work.suite
     if library.suite_sha256 != suite.sha256:
@@ -105,7 +106,7 @@ def _finished(work: SuiteWork, folder: Path) -> Library:
     return library
 
 
-def _plan(work: SuiteWork) -> dict[str, Any]:
+def _plan(work: AnyWork) -> dict[str, Any]:
     """Return the facts that must be the same for an unfinished generation to be continued."""
     return {
         "suite": work.suite.name,

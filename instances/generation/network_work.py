@@ -40,6 +40,7 @@ from vnnbench.instances.generation.suite_work import (
     GenerationPlan,
     Step,
     SuiteWork,
+    as_it_is,
     selected,
 )
 from vnnbench.instances.generation.workers import training_threads
@@ -58,7 +59,7 @@ def network_work(suite: NetworkSuite, select: Sequence[str], options: Generation
     return NetworkWork(suite, instances, options, key)
 
 
-class NetworkWork(SuiteWork):
+class NetworkWork(SuiteWork[NetworkSuite, NetworkInstance]):
     """The work that makes instances of a suite over networks.
 
     key: the key of planted answers, in place of the options' file; None if none are planted.
@@ -67,19 +68,8 @@ class NetworkWork(SuiteWork):
     def __init__(
         self, suite: NetworkSuite, instances: list[NetworkInstance], options: GenerationOptions, key: str | None
     ) -> None:
-        self._suite, self._instances, self._options, self._key = suite, instances, options, key
-
-    @property
-    def suite(self) -> NetworkSuite:
-        return self._suite
-
-    @property
-    def instances(self) -> list[NetworkInstance]:
-        return self._instances
-
-    @property
-    def options(self) -> GenerationOptions:
-        return self._options
+        super().__init__(suite, instances, options)
+        self._key = key
 
     def plan(self) -> GenerationPlan:
         counts = Counter(instance.dense_network for instance in self.instances)
@@ -144,7 +134,7 @@ class NetworkWork(SuiteWork):
             finetuned = list(dict.fromkeys(i.pruning for i in part if i.pruning is not None and i.pruning.finetuned))
             seeds = tuple(dict.fromkeys(instance.seed for instance in part))
             group_task = GroupTask(folder, data_folder, compute, self.suite, group, seeds, bool(finetuned), self._key)
-            trained.append(Step(group_task.name, (), make_group, partial(_as_it_is, group_task)))
+            trained.append(Step(group_task.name, (), make_group, partial(as_it_is, group_task)))
             needs = [group_task.name]
             for pruning in finetuned:
                 wanted = tuple(dict.fromkeys(instance.seed for instance in part if instance.pruning == pruning))
@@ -204,10 +194,6 @@ def _spr_steps(task: FinetuneTask) -> list[Step]:
     choice = ChoiceTask(task.library, task.suite, group, task.wanted, (), ())
     needs = (trained, *(step.name for step in steps))
     return [*steps, Step(choice.name, needs, choose_from_grid, partial(_with_grids, choice))]
-
-
-def _as_it_is(task: GroupTask, _records: dict[str, Record]) -> GroupTask:
-    return task
 
 
 def _with_all_dense(task: FinetuneTask, records: dict[str, Record]) -> FinetuneTask:

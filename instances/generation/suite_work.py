@@ -9,12 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from vnnbench.instances.generation.checkpoint import Record
 from vnnbench.instances.library.library import Library, select_names
 from vnnbench.instances.suites.suite import PlannedInstance, Suite
 
+_Task = TypeVar("_Task")
+_Suite = TypeVar("_Suite", bound=Suite)
 _Instance = TypeVar("_Instance", bound=PlannedInstance)
 
 
@@ -73,21 +75,11 @@ class GenerationPlan:
     instances: Batches
 
 
-class SuiteWork(ABC):
-    """The work that makes instances of a suite with some options."""
+class SuiteWork(ABC, Generic[_Suite, _Instance]):
+    """The work that makes instances of a suite, in the order of the catalogue, with some options."""
 
-    @property
-    @abstractmethod
-    def suite(self) -> Suite: ...
-
-    @property
-    @abstractmethod
-    def instances(self) -> Sequence[PlannedInstance]:
-        """The instances to make, in the order of the catalogue."""
-
-    @property
-    @abstractmethod
-    def options(self) -> GenerationOptions: ...
+    def __init__(self, suite: _Suite, instances: list[_Instance], options: GenerationOptions) -> None:
+        self.suite, self.instances, self.options = suite, instances, options
 
     @abstractmethod
     def plan(self) -> GenerationPlan:
@@ -104,19 +96,24 @@ class SuiteWork(ABC):
         """
         return {}
 
-    def copy_given(self, folder: Path) -> None:  # noqa: B027 - most kinds take nothing
+    def copy_given(self, folder: Path) -> None:
         """Write what is taken from another library, with the records of the tasks that it replaces."""
 
     def planted(self, records: Sequence[Record]) -> tuple[str, dict[str, dict[str, Any]]] | None:
         """Return the key and the planted answers by problem; None if the suite plants none."""
         return None
 
-    def check_complete(self, library: Library) -> None:  # noqa: B027 - most kinds have no such options
+    def check_complete(self, library: Library) -> None:
         """Raise LibraryError if the complete library was made with other options."""
 
     @abstractmethod
     def repairing(self, names: Collection[str], whole: Library | None) -> Self:
         """Return the work for the suite's instances of these names. whole: a library whose trained files are kept."""
+
+
+def as_it_is(task: _Task, _records: dict[str, Record]) -> _Task:
+    """Return the task of a step that needs no other."""
+    return task
 
 
 def selected(instances: Iterable[_Instance], select: Sequence[str], suite: str) -> list[_Instance]:

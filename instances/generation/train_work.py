@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +25,7 @@ from vnnbench.instances.generation.suite_work import (
     GenerationPlan,
     Step,
     SuiteWork,
+    as_it_is,
     selected,
 )
 from vnnbench.instances.layout import model_file, property_file
@@ -55,23 +56,8 @@ def train_work(suite: TrainSuite, select: Sequence[str], options: GenerationOpti
     return TrainWork(suite, instances, options)
 
 
-class TrainWork(SuiteWork):
+class TrainWork(SuiteWork[TrainSuite, TrainInstance]):
     """The work that makes instances of a suite of training problems."""
-
-    def __init__(self, suite: TrainSuite, instances: list[TrainInstance], options: GenerationOptions) -> None:
-        self._suite, self._instances, self._options = suite, instances, options
-
-    @property
-    def suite(self) -> TrainSuite:
-        return self._suite
-
-    @property
-    def instances(self) -> list[TrainInstance]:
-        return self._instances
-
-    @property
-    def options(self) -> GenerationOptions:
-        return self._options
 
     def plan(self) -> GenerationPlan:
         tasks = tuple((_task_name(problem), len(of_problem)) for problem, of_problem in self._by_problem())
@@ -81,7 +67,7 @@ class TrainWork(SuiteWork):
         """Return one step for each problem."""
         data_folder = self.options.data_folder
         tasks = [TrainTask(folder, data_folder, self.suite, of_problem) for _, of_problem in self._by_problem()]
-        return [Step(task.name, (), make_problem, task.as_it_is) for task in tasks]
+        return [Step(task.name, (), make_problem, partial(as_it_is, task)) for task in tasks]
 
     def repairing(self, names: Collection[str], whole: Library | None) -> Self:
         instances = [instance for instance in self.suite.instances() if instance.name in names]
@@ -103,10 +89,6 @@ class TrainTask:
     @property
     def name(self) -> str:
         return _task_name(self.instances[0].problem)
-
-    def as_it_is(self, _records: dict[str, Record]) -> TrainTask:
-        """Return the task itself, which needs no other."""
-        return self
 
 
 def _task_name(problem: str) -> str:

@@ -61,3 +61,9 @@ def exact_sums(inputs: npt.NDArray[np.int64], grid: int, weights: Float64Array, 
         if is_last:
             return ExactSums(sums, exponent + grid_bits)
         rest, shift = rest >> bits, shift + bits
+
+
+def exact_total(values: Float64Array) -> Fraction:
+    """Return the sum of all finite values, exactly."""
+    numbers, exponent = to_integers(values)
+    return Fraction(sum(numbers), 1 << exponent)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from vnnbench.instances.arrays import BoolArray, Float64Array
-from vnnbench.instances.step_networks.exact_sums import ExactSums
+from vnnbench.instances.step_networks.exact_sums import ExactSums, exact_total
 from vnnbench.instances.step_networks.step_network import StepNetwork, evaluate
 from vnnbench.instances.step_networks.train_property import Box, TrainProperty
 
@@ -42,7 +42,7 @@ class FeasibleSet:
         gap = max(_gap(sums, Fraction(prop.epsilon)) for sums in (found.hidden, found.output))
         parts = [Fraction(float(outside)), Fraction(float(fractional)), gap / Fraction(prop.big_m)]
         if prop.weight_sum_limit is not None:
-            parts.append(sum(map(Fraction, network.W.ravel().tolist()), Fraction(0)) - prop.weight_sum_limit)
+            parts.append(exact_total(network.W) - prop.weight_sum_limit)
         return max(Fraction(0), *parts)
 
     def rounded(self, candidate: Float64Array) -> Float64Array:

@@ -110,4 +110,4 @@ def measures(prop: TrainProperty, network: StepNetwork, evaluation: Evaluation) 
 
 
 def _accuracy(evaluation: Evaluation, data: LabelledData) -> float:
-    return float((evaluation.predicted == data.classes).mean()) if data.n_samples else 0.0
+    return float((evaluation.predicted == data.classes).mean())

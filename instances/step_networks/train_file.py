@@ -17,11 +17,18 @@ from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.files import excess_of_json
 from vnnbench.instances.limits import PROPERTY_LIMIT
 from vnnbench.instances.properties.document import as_float, as_list, typed, typed_or_none
-from vnnbench.instances.step_networks.train_property import EPSILON_GRID, FACTOR, Box, TrainProperty, Variant
+from vnnbench.instances.step_networks.train_property import (
+    EPSILON_GRID,
+    FACTOR,
+    Box,
+    TrainProperty,
+    Variant,
+    check_property,
+)
 
 MAX_INPUT = 1024
 """The largest input that is read: then sums over inputs are exact in float64, with many bits to spare."""
-MAX_NEURONS, MAX_BOUND = 1_000, 1e9
+MAX_BOUND = 1e9
 
 
 def train_json(prop: TrainProperty) -> bytes:
@@ -66,29 +73,28 @@ def parse_train(document: dict[str, Any]) -> TrainProperty:
     """Return the problem that a JSON object holds. Raises `PropertyError`, or KeyError for a missing key."""
     features = tuple(_text(name, "features") for name in typed(document, "features", list))
     classes = tuple(_text(name, "classes") for name in typed(document, "classes", list))
-    neurons = typed(document, "neurons", int)
-    if not (features and len(classes) >= 2 and 1 <= neurons <= MAX_NEURONS):
-        raise PropertyError(f"there must be a feature, two classes and 1 to {MAX_NEURONS} neurons")
+    if not features or len(classes) < 2:
+        raise PropertyError("there must be a feature and two classes")
     if document["factor"] != FACTOR:
         raise PropertyError(f"key 'factor' holds {repr(document['factor'])[:40]}; it must be {FACTOR}")
     variant = _variant(document)
     training, test = (_data(document, key, len(features), len(classes)) for key in ("training", "test"))
-    if not training.n_samples:
-        raise PropertyError("key 'training' holds no sample")
     split = Split(
         typed(document, "dataset", str), typed(document, "split", int), features, classes, training, test
     )  # fmt: skip
-    return TrainProperty(
+    prop = TrainProperty(
         split=split,
-        neurons=neurons,
+        neurons=typed(document, "neurons", int),
         variant=variant,
         weight=_box(document, "weight", variant.weights),
         bias=_box(document, "bias", variant.integer),
         output_weight=_box(document, "output_weight", variant.integer),
         output_bias=_box(document, "output_bias", variant.integer),
-        weight_sum_limit=typed_or_none(document, "weight_sum_limit", int),
+        weight_sum_limit=_weight_sum_limit(document),
         epsilon=_epsilon(document),
     )
+    check_property(prop)
+    return prop
 
 
 def _text(value: object, key: str) -> str:
@@ -105,12 +111,19 @@ def _variant(document: dict[str, Any]) -> Variant:
 
 def _box(document: dict[str, Any], key: str, integer: bool) -> Box:
     """Return a box around 0, whose ends are integers if its numbers are."""
-    ends = [as_float(value, key) for value in typed(document, key, list)]
+    ends, grid = [as_float(value, key) for value in typed(document, key, list)], 1 if integer else EPSILON_GRID
     inside = len(ends) == 2 and -MAX_BOUND <= ends[0] <= 0 <= ends[1] <= MAX_BOUND
-    if not inside or (integer and any(end != round(end) for end in ends)):
-        kind = "integers" if integer else "numbers"
+    if not inside or any(end * grid % 1 != 0 for end in ends):
+        kind = "integers" if integer else f"multiples of 1/{EPSILON_GRID}"
         raise PropertyError(f"key {key!r} must hold two {kind} around 0, of magnitude at most {MAX_BOUND:g}")
     return Box(ends[0], ends[1], integer)
+
+
+def _weight_sum_limit(document: dict[str, Any]) -> int | None:
+    limit = typed_or_none(document, "weight_sum_limit", int)
+    if limit is not None and limit > MAX_BOUND:
+        raise PropertyError(f"key 'weight_sum_limit' must be at most {MAX_BOUND:g}")
+    return limit
 
 
 def _epsilon(document: dict[str, Any]) -> float:

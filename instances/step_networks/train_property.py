@@ -23,7 +23,9 @@ Yorke-Smith 2023, PLOS ONE 18(2).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil
 from typing import ClassVar
 
@@ -32,12 +34,17 @@ import numpy as np
 from vnnbench.instances.arrays import BoolArray
 from vnnbench.instances.datasets.labelled_data import LabelledData, Split
 from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.limits import MAX_MPS_NAMES
 
 FACTOR = 0.1
 """The weight of every sparsity term beside the errors."""
 MIN_EPSILON, EPSILON_PER_BIG_M, EPSILON_GRID = 1e-3, 4e-5, 4096
 """The least eps; its least ratio to the big-M of `plain`, so that a binary within a solver's integrality tolerance of
-1e-5 moves a pre-activation by at most eps / 4; and the denominator of eps, so that eps / 2 is exact."""
+1e-5 moves a pre-activation by at most eps / 4; and the denominator of eps and of all boxes, so that eps / 2 is exact
+and no reader of a model drops one of these numbers."""
+MAX_NEURONS, MAX_STEPS = 1_000, 2_000_000
+"""The most hidden neurons, and the most steps of a network, hidden and of its outputs, at all samples: ten times those
+for which a model may have columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +137,8 @@ def train_property(
 
     A neuron (w, b) with continuous weights keeps its steps when it is scaled, so |b| <= 1 excludes none that |w| <= 1
     allows but for eps. With integer weights the bias reaches the largest weighted sum of a training sample. The box of
-    bF maps onto itself under bF -> eps - bF, which complements an output. Raises `PropertyError` if an integer network
-    needs a big-M with which solvers' tolerances exceed eps = 1.
+    bF maps onto itself under bF -> eps - bF, which complements an output. Raises `PropertyError` if a rule of
+    `check_property` is broken: most likely, the data need a big-M with which solvers' tolerances exceed eps = 1.
     """
     if not variant.weights:
         weight, bias = Box(-1.0, 1.0, False), Box(-1.0, 1.0, False)
@@ -139,24 +146,56 @@ def train_property(
         weight = Box(0.0, float(weight_limit), True)
         largest = _hidden_range(split.training, weight, Box(0.0, 0.0, True), weight_sum_limit)[1]
         bias = Box(-float(max(1, ceil(largest))), 1.0, variant.integer)
-    output_weight = Box(-1.0, 1.0, variant.integer)
-    hidden = _hidden_range(split.training, weight, bias, weight_sum_limit)
-    size = max(hidden[1], -hidden[0], neurons + 1.0)
     if variant.integer:
-        epsilon = 1.0
-        if EPSILON_PER_BIG_M * (size + epsilon) > epsilon:
-            raise PropertyError(
-                f"data set {split.dataset}: an integer network needs a big-M of {size + epsilon:g}, and solvers are "
-                f"exact enough up to {epsilon / EPSILON_PER_BIG_M:g}; use fewer inputs or a weight_sum_limit"
-            )
-        output_bias = Box(1.0 - neurons, float(neurons), True)
+        epsilon, output_bias = 1.0, Box(1.0 - neurons, float(neurons), True)
     else:
+        hidden = _hidden_range(split.training, weight, bias, weight_sum_limit)
+        size = max(hidden[1], -hidden[0], neurons + 1.0)
         wanted = max(MIN_EPSILON, EPSILON_PER_BIG_M * size / (1 - EPSILON_PER_BIG_M))
         epsilon = ceil(wanted * EPSILON_GRID) / EPSILON_GRID
         output_bias = Box(epsilon - 1.0, 1.0, False)
-    return TrainProperty(
-        split, neurons, variant, weight, bias, output_weight, output_bias, weight_sum_limit, epsilon
+    prop = TrainProperty(
+        split, neurons, variant, weight, bias, Box(-1.0, 1.0, variant.integer), output_bias, weight_sum_limit, epsilon
     )  # fmt: skip
+    check_property(prop)
+    return prop
+
+
+def check_property(prop: TrainProperty) -> None:
+    """Check that boxes, eps and sizes keep the rules on which formulations and judge rely. Raises `PropertyError`.
+
+    It makes no array of the size of a network, so it comes before all that do.
+    """
+    if (broken := next(_broken_rules(prop), None)) is not None:
+        raise PropertyError(f"data set {prop.split.dataset}: {broken}")
+
+
+def _broken_rules(prop: TrainProperty) -> Iterator[str]:
+    n, m, K, split = prop.neurons, prop.n_inputs, prop.n_classes, prop.split
+    n_samples = split.training.n_samples + split.test.n_samples
+    if not 1 <= n <= MAX_NEURONS:
+        yield f"there are {n} neurons; there must be 1 to {MAX_NEURONS}"
+    if n * (m + K + 1) + K > MAX_MPS_NAMES:
+        yield f"a network of {n} neurons has more than {MAX_MPS_NAMES} weights and biases; use fewer neurons or inputs"
+    if n_samples * (n + K) > MAX_STEPS:
+        yield f"a network of {n} neurons has more than {MAX_STEPS} steps at {n_samples} samples; use fewer of them"
+    if min(split.training.n_samples, split.test.n_samples) == 0:
+        yield "there must be a training sample and a test sample"
+    if prop.variant.integer and any((data.inputs % 1 != 0).any() for data in (split.training, split.test)):
+        yield "inputs of an integer network must be integers"
+    if prop.variant.weights and prop.weight.lower != 0:
+        yield "sparse weights must lie in a box from 0 on"
+    if prop.weight_sum_limit is not None and not prop.variant.weights:
+        yield "only sparse weights may have a weight_sum_limit"
+    if prop.output_weight.lower != -prop.output_weight.upper:
+        yield "the box of output weights must be symmetric"
+    if Fraction(prop.output_bias.lower) + Fraction(prop.output_bias.upper) != Fraction(prop.epsilon):
+        yield "the ends of the box of output biases must have the sum epsilon"
+    if prop.epsilon < max(MIN_EPSILON, EPSILON_PER_BIG_M * prop.big_m) or prop.epsilon > 1:
+        yield (
+            f"a big-M of {prop.big_m:g} needs an epsilon of {max(MIN_EPSILON, EPSILON_PER_BIG_M * prop.big_m):g} to 1, "
+            f"which {prop.epsilon:g} is not, or solvers' tolerances exceed it; use fewer inputs or a weight_sum_limit"
+        )
 
 
 def _hidden_range(data: LabelledData, weight: Box, bias: Box, weight_sum_limit: int | None) -> tuple[float, float]:

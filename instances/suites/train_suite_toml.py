@@ -9,8 +9,7 @@ from vnnbench.instances.datasets.table_sources import TABLE_NAMES, TableSource, 
 from vnnbench.instances.errors import SuiteError
 from vnnbench.instances.files import read_plain, sha256
 from vnnbench.instances.limits import MAX_TABLE_BYTES
-from vnnbench.instances.step_networks.train_file import MAX_NEURONS
-from vnnbench.instances.step_networks.train_property import VARIANTS
+from vnnbench.instances.step_networks.train_property import MAX_NEURONS, VARIANTS
 from vnnbench.instances.suites.train_suite import TrainData, TrainSuite
 from vnnbench.instances.train_models import TrainFormulation
 
@@ -56,7 +55,8 @@ def _data(suite_table: Table, neurons: int | None) -> tuple[TrainData, ...]:
         samples = table.take("training_samples", integer(2, MAX_SAMPLES), f"an integer of 2 to {MAX_SAMPLES}", None)
         data = TrainData(source, own, samples, _sha256(source))
         if data.name in [other.name for other in found]:
-            table.fail("dataset", source.name, f"listed once with {own} neurons: instances are called {data.name}-...")
+            key = "csv" if source.path else "dataset"
+            table.fail(key, source.name, f"listed once with {own} neurons: instances are called {data.name}-...")
         table.finish()
         found.append(data)
     return tuple(found)

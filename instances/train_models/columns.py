@@ -16,6 +16,7 @@ complement of the first, q_I_1 = -q_I_0 and bF_1 = eps - bF_0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from operator import lt
 
@@ -29,6 +30,7 @@ from vnnbench.instances.step_networks.train_property import TrainProperty
 
 Indices = npt.NDArray[np.int64]
 ONE = "one"
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def names(letter: str, *numbers: Sequence[int] | npt.NDArray[np.int64]) -> list[str]:
@@ -43,7 +45,7 @@ def names(letter: str, *numbers: Sequence[int] | npt.NDArray[np.int64]) -> list[
 def split_name(name: str) -> tuple[str, tuple[int, ...]]:
     """Return letter and numbers of a column's name; no numbers if it is none of these names."""
     letter, *numbers = name.split("_")
-    if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
+    if not all(_NUMBER.fullmatch(number) for number in numbers):
         return name, ()
     return letter, tuple(map(int, numbers))
 
@@ -83,12 +85,12 @@ class NetworkDecoder:
         vector[self._parameters] = columns[self._places]
         if not self._complement:
             return vector
-        return complemented(self._prop, vector, 0)
+        return complemented(StepNetwork.of_vector(self._prop, vector), 0).vector()
 
 
-def complemented(prop: TrainProperty, vector: Float64Array, kept: int) -> Float64Array:
+def complemented(network: StepNetwork, kept: int) -> StepNetwork:
     """Return the network of two classes whose other output is the complement of the kept one."""
-    network = StepNetwork.of_vector(prop, vector.copy())
-    network.Q[:, 1 - kept] = -network.Q[:, kept]
-    network.c[1 - kept] = prop.epsilon - network.c[kept]
-    return network.vector()
+    Q, c = network.Q.copy(), network.c.copy()
+    Q[:, 1 - kept] = -Q[:, kept]
+    c[1 - kept] = network.epsilon - c[kept]
+    return StepNetwork(network.W, network.b, Q, c, network.epsilon)

@@ -21,50 +21,66 @@ from vnnbench.instances.networks.exact_evaluation import to_integers
 from vnnbench.instances.step_networks.exact_sums import Integers
 from vnnbench.instances.step_networks.step_network import StepNetwork, evaluate, wrong_outputs
 from vnnbench.instances.step_networks.train_property import TrainProperty
-from vnnbench.instances.train_models.columns import ONE, complemented, split_name
+from vnnbench.instances.train_models.columns import ONE, Indices, complemented, split_name
 
 
 class TrainLifter:
-    """A model that is prepared for lifting."""
+    """A model that is prepared for lifting. Raises `ModelError` when a column has no known meaning."""
 
     def __init__(self, model: MilpModel, prop: TrainProperty) -> None:
         self.model, self._prop = model, prop
-        self._places: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
+        numbers: dict[str, list[tuple[int, ...]]] = {}
+        places: dict[str, list[int]] = {}
         for place, name in enumerate(model.column_names):
-            letter, numbers = split_name(name)
-            self._places.setdefault(letter, []).append((place, numbers))
+            letter, found = split_name(name)
+            numbers.setdefault(letter, []).append(found)
+            places.setdefault(letter, []).append(place)
+        shapes = _shapes(prop)
+        self._blocks: dict[str, tuple[Indices, tuple[Indices, ...]]] = {}
+        for letter, own in places.items():
+            shape = shapes.get(letter)
+            if shape is None or any(len(of_one) != len(shape) for of_one in numbers[letter]):
+                raise ModelError(f"{model.name}: column {model.column_names[own[0]]} has no known meaning")
+            index = np.array(numbers[letter], dtype=np.int64).reshape(len(own), len(shape))
+            if (index >= np.array(shape, dtype=np.int64)).any():
+                raise ModelError(f"{model.name}: a column {letter} is not about this problem")
+            self._blocks[letter] = (np.array(own, dtype=np.int64), tuple(index.T))
         self._is_ordered = any(name.startswith("order_") for name in model.row_names)
         self._is_complement = prop.n_classes == 2 and "q_0_1" not in model.column_index()
+        self._data, self._rhs, self._objective = map(_integers, (model.data, model.rhs, model.objective))
 
     def lift(self, x: Float64Array) -> LiftedPoint:
-        """Lift a network (n_parameters,) finite. Raises `ModelError` when a column has no known meaning."""
-        columns, exponent = self._columns(self._in_form(x))
-        data, data_exponent = _integers(self.model.data)
-        rhs, rhs_exponent = _integers(self.model.rhs)
-        activities = np.add.reduceat(data * columns[self.model.indices], self.model.indptr[:-1])
-        excess, scale = _common(activities, exponent + data_exponent, rhs, rhs_exponent)
-        senses = np.array(list(self.model.senses))
-        rows = np.where(senses == "L", excess, np.where(senses == "G", -excess, abs(excess)))
+        """Lift a network (n_parameters,) finite."""
+        network = self._in_form(StepNetwork.of_vector(self._prop, x))
+        columns, exponent = self._columns(network)
+        rows, scale = self._excess_of_rows(columns, exponent)
         violated = [(self.model.row_names[r], Fraction(int(rows[r]), 1 << scale)) for r in np.flatnonzero(rows > 0)]
-        violated += self._violated_columns(columns, exponent)
-        objective, objective_exponent = _integers(self.model.objective)
+        violated += self._violated_columns(columns, exponent) + self._missing_weights(network)
+        objective, objective_exponent = self._objective
         value = Fraction(int((objective * columns).sum()), 1 << (objective_exponent + exponent))
         largest = max((amount for _, amount in violated), default=Fraction(0))
-        return LiftedPoint(tuple(name for name, _ in violated), largest, value + Fraction(self.model.offset))
+        names = tuple(name for name, _ in violated)
+        return LiftedPoint(names, largest, value + Fraction(self.model.offset), network.vector())
 
-    def _in_form(self, x: Float64Array) -> StepNetwork:
+    def _in_form(self, network: StepNetwork) -> StepNetwork:
         """Return the network in the form that the file has."""
-        network = StepNetwork.of_vector(self._prop, x)
         data = self._prop.training
         if self._is_complement:
             errors = wrong_outputs(evaluate(network, data).outputs, data).sum(axis=0)
-            network = StepNetwork.of_vector(self._prop, complemented(self._prop, x, int(errors.argmin())))
+            network = complemented(network, int(errors.argmin()))
         if self._is_ordered:
-            first = min((numbers[0] for _, numbers in self._places.get("st", []) if numbers), default=0)
+            samples = self._blocks["st"][1][0] if "st" in self._blocks else np.zeros(1, dtype=np.int64)
             steps = evaluate(network, data).steps
-            order = np.lexsort((~steps.any(axis=0), ~steps[first]))
+            order = np.lexsort((~steps.any(axis=0), ~steps[samples.min()]))
             network = StepNetwork(network.W[order], network.b[order], network.Q[order], network.c, network.epsilon)
         return network
+
+    def _missing_weights(self, network: StepNetwork) -> list[tuple[str, Fraction]]:
+        """Return the weights that have no column, so they are 0 in the file, but not in the network."""
+        missing = network.W != 0
+        if "w" in self._blocks:
+            missing[self._blocks["w"][1]] = False
+        return [(f"w_{i}_{j}", abs(Fraction(float(network.W[i, j])))) for i, j in np.argwhere(missing).tolist()]
 
     def _columns(self, network: StepNetwork) -> tuple[Integers, int]:
         """Return the columns as integers over 2**exponent."""
@@ -92,17 +108,21 @@ class TrainLifter:
             ONE: (np.array(1, dtype=object), 0),
         }
         columns = np.zeros(self.model.n_columns, dtype=object)
-        for letter, places in self._places.items():
-            block, own = values.get(letter, (np.empty(0, dtype=object), 0))
-            numbers = [numbers for _, numbers in places]
-            if any(len(found) != block.ndim for found in numbers) or (block.size == 0):
-                raise ModelError(f"{self.model.name}: column {self.model.column_names[places[0][0]]} is not known")
-            index = tuple(np.array(part, dtype=np.int64) for part in zip(*numbers, strict=True))
-            try:
-                columns[[place for place, _ in places]] = block[index] << (scale - own)
-            except IndexError as error:
-                raise ModelError(f"{self.model.name}: a column {letter} is not about this problem") from error
+        for letter, (places, index) in self._blocks.items():
+            block, own = values[letter]
+            columns[places] = block[index] << (scale - own)
         return columns, scale
+
+    def _excess_of_rows(self, columns: Integers, exponent: int) -> tuple[Integers, int]:
+        """Return by how much each row is violated, as integers over a power of two; those that hold are not above 0."""
+        model, (data, data_exponent), (rhs, rhs_exponent) = self.model, self._data, self._rhs
+        activities, filled = np.zeros(model.n_rows, dtype=object), np.diff(model.indptr) > 0
+        if filled.any():  # `reduceat` takes an empty row for its next entry
+            terms = data * columns[model.indices]
+            activities[filled] = np.add.reduceat(terms, model.indptr[:-1][filled])
+        excess, scale = _common(activities, exponent + data_exponent, rhs, rhs_exponent)
+        senses = np.array(list(model.senses))
+        return np.where(senses == "L", excess, np.where(senses == "G", -excess, abs(excess))), scale
 
     def _violated_columns(self, columns: Integers, exponent: int) -> list[tuple[str, Fraction]]:
         violated = []
@@ -120,6 +140,26 @@ class TrainLifter:
             if part:
                 violated.append((self.model.column_names[place], Fraction(int(min(part, one - part)), one)))
         return violated
+
+
+def _shapes(prop: TrainProperty) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all blocks of columns."""
+    T, n, m, K = prop.training.n_samples, prop.neurons, prop.n_inputs, prop.n_classes
+    return {
+        "w": (n, m),
+        "b": (n,),
+        "q": (n, K),
+        "bF": (K,),
+        "sp": (T, n),
+        "st": (T, n),
+        "p": (T, n, K),
+        "spF": (T, K),
+        "stF": (T, K),
+        "E": (T, K),
+        "KS": (n,),
+        "idle": (K,),
+        ONE: (),
+    }
 
 
 def _integers(values: Float64Array) -> tuple[Integers, int]:

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import ModelError
+from vnnbench.instances.limits import MAX_MPS_LINES, MAX_MPS_NAMES
 from vnnbench.instances.step_networks.train_property import FACTOR, TrainProperty
 from vnnbench.instances.train_models.blocks import Blocks
 from vnnbench.instances.train_models.columns import Indices
@@ -57,9 +59,13 @@ class NetworkColumns:
 def add_network(
     blocks: Blocks, prop: TrainProperty, samples: Samples, outputs: Indices, ranges: Ranges
 ) -> NetworkColumns:
-    """Add the columns and rows of the network at the samples, for these outputs."""
+    """Add the columns and rows of the network at the samples, for these outputs.
+
+    Raises `ModelError` before anything is made if the file would be refused.
+    """
     T, neurons, inputs = samples.numbers, np.arange(prop.neurons, dtype=np.int64), np.flatnonzero(prop.used_inputs)
     Q, variant = prop.output_weight.upper, prop.variant
+    _check_size(blocks.builder.name, len(T), len(neurons), len(inputs), len(outputs))
     w = blocks.parameters("w", (neurons, inputs), prop.weight, FACTOR * variant.weights)
     b = blocks.parameters("b", (neurons,), prop.bias)
     q = blocks.parameters("q", (neurons, outputs), prop.output_weight)
@@ -77,11 +83,25 @@ def add_network(
     blocks.rows("ql", products, "G", -Q, [(p, 1.0), (q, -1.0), (on, -Q)])
     summands = [(p[:, i, :], -1.0) for i in range(prop.neurons)]
     blocks.rows("out", (T, outputs), "E", 0.0, [(spF, 1.0), *summands, (c, -1.0)])
-    if prop.weight_sum_limit is not None:
+    if prop.weight_sum_limit is not None and w.size:
         blocks.wide_rows("limit", (), "L", prop.weight_sum_limit, w.ravel(), np.ones(w.size))
     if ks is not None:
         blocks.rows("kill", (T, neurons), "L", 0.0, [(st, 1.0), (ks, -1.0)])
     return NetworkColumns(sp, st, spF, ks, neurons)
+
+
+def _check_size(name: str, T: int, n: int, m: int, K: int) -> None:
+    """Refuse a model that has more coefficients of inputs than lines are read, or more of the rows above than names."""
+    excess = None
+    if T * n * (m + 2) > MAX_MPS_LINES:
+        excess = f"more than {MAX_MPS_LINES} lines"
+    elif T * (n + 4 * n * K + K) > MAX_MPS_NAMES:
+        excess = f"more than {MAX_MPS_NAMES} rows"
+    if excess is not None:
+        raise ModelError(
+            f"model {name}: {T} samples of {m} inputs and {n} neurons would have {excess}, the most that is read; use "
+            "fewer samples, inputs or neurons"
+        )
 
 
 def _add_pre_activations(

@@ -48,6 +48,8 @@ class Ingredient(StrEnum):
 
 
 ALL = frozenset(Ingredient)
+MAX_COMPARED, MAX_PAIRS = 2_000, 20_000
+"""The most samples that are compared with each other, and pairs of them that get rows, for `monotone`."""
 
 
 def encode_tight(prop: TrainProperty, name: str, ingredients: Set[Ingredient] = ALL) -> MilpModel:
@@ -161,13 +163,29 @@ def _add_errors(
 
 def _add_monotone(blocks: Blocks, groups: _Groups, net: NetworkColumns) -> None:
     """Add st_S <= st_T for samples with inputs S <= T, unless another sample lies between them."""
-    X, numbers = groups.inputs, groups.samples.numbers
-    below = np.asarray((X[:, None, :] <= X[None, :, :]).all(axis=-1))
-    below &= ~(below.T & np.tri(len(X), dtype=bool))  # of equal samples one is the smaller one
+    smaller, larger = np.nonzero(_neighbours(groups.inputs[:MAX_COMPARED]))
+    smaller, larger = smaller[:MAX_PAIRS], larger[:MAX_PAIRS]
+    numbers, neurons = groups.samples.numbers.tolist(), net.neurons.tolist()
+    row_names = [
+        f"less_{numbers[s]}_{numbers[t]}_{i}"
+        for s, t in zip(smaller.tolist(), larger.tolist(), strict=True)
+        for i in neurons
+    ]
+    entries = np.stack([net.st[smaller], net.st[larger]], axis=-1).ravel()
+    ends = 2 * np.arange(len(row_names) + 1)
+    blocks.builder.add_rows(row_names, "L" * len(row_names), 0.0, ends, entries, np.tile([1.0, -1.0], len(row_names)))
+
+
+def _neighbours(X: Float64Array) -> BoolArray:
+    """Return whether X[s] <= X[t] in every input (T, T), with no other sample between; of equal ones one is smaller."""
+    below = np.ones((len(X), len(X)), dtype=bool)
+    for x in X.T:  # an array of all inputs of all pairs would be large
+        below &= x[:, None] <= x
+        if np.count_nonzero(below) == len(X):
+            break
+    below &= ~(below.T & np.tri(len(X), dtype=bool))
     between = below.astype(np.float32) @ below.astype(np.float32) > 0
-    for smaller, larger in np.argwhere(below & ~between).tolist():
-        pair = (numbers[[smaller]], numbers[[larger]], net.neurons)
-        blocks.rows("less", pair, "L", 0.0, [(net.st[smaller], 1.0), (net.st[larger], -1.0)])
+    return np.asarray(below & ~between)
 
 
 def _add_idle(blocks: Blocks, groups: _Groups, net: NetworkColumns, errors: _Errors) -> None:

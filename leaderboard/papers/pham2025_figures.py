@@ -1,4 +1,4 @@
-"""Static figures: the scatter plots of [P], as PNG and SVG. The only module that imports matplotlib.
+"""The scatter plots of [P], as PNG and SVG.
 
 Figures are drawn without pyplot, so they open no window and share no state. The same data give the same SVG, byte for
 byte: its identifiers are salted with a constant, and it does not hold a date.
@@ -7,7 +7,6 @@ byte: its identifiers are salted with a constant, and it does not hold a date.
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -16,21 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from vnnbench.common.text import plain, shortened
+from vnnbench.leaderboard.papers.figure_style import STYLE, printable
 from vnnbench.leaderboard.papers.pham2025 import FIGURES, Panel, Scatter, Section
 from vnnbench.leaderboard.ranges import DEFAULT_SECONDS
-from vnnbench.leaderboard.tables.short_labels import LONGEST
 from vnnbench.leaderboard.text import count, format_percent
 
 SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # colour-blind readers can distinguish them too
 
-_STYLE: Any = {  # Any: matplotlib lists every key in its type
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
-    "font.size": 9.0,
-    "svg.hashsalt": "vnnbench",
-    "svg.fonttype": "path",
-    "axes.linewidth": 0.8,
-}
 _PANEL_INCHES = 2.35
 
 
@@ -45,18 +36,18 @@ def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
     limits = (shortest, max(_limit(section), 10 * shortest))
     columns, rows = len(scatter.rows[0].panels), len(scatter.rows)
     size = (_PANEL_INCHES * columns + 0.6, (_PANEL_INCHES + 0.38) * rows + 0.95)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
         figure.get_layout_engine().set(rect=(0, 0.42 / size[1], 1, 1 - 0.42 / size[1]))  # type: ignore[union-attr, call-arg]
         grid = figure.subplots(rows, columns, squeeze=False)
         for number, row in enumerate(scatter.rows):
             for axes, panel in zip(grid[number], row.panels, strict=True):
                 _draw_panel(axes, panel, limits, f"{number}-{panel.rate:g}")
-            grid[number][0].set_ylabel(f"{_printable(row.kind)}\nsurrogate, seconds")
+            grid[number][0].set_ylabel(f"{printable(row.kind)}\nsurrogate, seconds")
         for axes in grid.flat:
             axes.set_xlabel("dense, seconds")
             axes.label_outer()
-        what = ", ".join(map(_printable, (section.setting.label, section.formulation, section.dataset)))
+        what = ", ".join(map(printable, (section.setting.label, section.formulation, section.dataset)))
         figure.suptitle(f"{what}: surrogates {FIGURES[scatter.number]}", parse_math=False, fontsize=11)
         figure.legend(handles=_legend(), loc="lower center", ncols=4, frameon=False)
         png, svg = BytesIO(), BytesIO()
@@ -132,8 +123,3 @@ def _legend() -> list[Line2D]:
         mark("o", TIE, "neither"),
         mark("s", "#222222", "no counterexample within the limit, on one side or both"),
     ]
-
-
-def _printable(text: str) -> str:
-    """Return a ledger's text in letters that the font has, cut to a length that can be drawn quickly."""
-    return plain(shortened(text, LONGEST)).encode("latin-1", "backslashreplace").decode("latin-1")

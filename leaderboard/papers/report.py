@@ -12,8 +12,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vnnbench.leaderboard.papers import cacciola2024, cacciola2024_report, pham2025, pham2025_report
+from vnnbench.leaderboard.papers import (
+    cacciola2024,
+    cacciola2024_report,
+    pham2025,
+    pham2025_report,
+    rosenhahn2023,
+    rosenhahn2023_report,
+)
 from vnnbench.leaderboard.ranking.reference import without_reference
+from vnnbench.leaderboard.text import count
 from vnnbench.leaderboard.words import LedgerError, Paper
 
 
@@ -32,11 +40,12 @@ class Report:
 
 def make_report(runs: pd.DataFrame, paper: Paper) -> Report:
     """Make a paper's figures and tables from these runs. Raises `ReportError`."""
-    return {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024}[paper](without_reference(runs))
+    makers = {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024, Paper.ROSENHAHN2023: _rosenhahn2023}
+    return makers[paper](runs)
 
 
 def _pham2025(runs: pd.DataFrame) -> Report:
-    sections = pham2025.build_sections(runs)
+    sections = pham2025.build_sections(without_reference(runs))
     if not any(section.figures for section in sections):
         raise ReportError(
             "--paper pham2025: this ledger has no problem run with goal find or decide both on a dense network and on "
@@ -58,13 +67,24 @@ def _pham2025(runs: pd.DataFrame) -> Report:
 
 
 def _cacciola2024(runs: pd.DataFrame) -> Report:
-    sections = cacciola2024.build_sections(runs)
+    sections = cacciola2024.build_sections(without_reference(runs))
     if not any(section.rows for section in sections):
         raise ReportError(
             "--paper cacciola2024: this ledger has no problem of radius 5 or 20 run with goal find or decide both on a "
             f"baseline and on its network of pruning spr{_left_out(sections)}"
         )
     return Report(cacciola2024_report.render(sections), {}, sum(section.wrong for section in sections))
+
+
+def _rosenhahn2023(runs: pd.DataFrame) -> Report:
+    trained = rosenhahn2023.read_trained(runs)
+    if trained.runs.empty:
+        refused = f" ({count(trained.refused, 'run')} refused or interrupted)" if trained.refused else ""
+        raise ReportError(
+            "--paper rosenhahn2023: this ledger has no problem of training a network, which is an instance with a "
+            f"variant{refused}"
+        )
+    return Report(rosenhahn2023_report.render(trained), {}, trained.wrong)
 
 
 def _left_out(sections: Iterable[pham2025.Section | cacciola2024.Section]) -> str:

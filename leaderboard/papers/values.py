@@ -5,6 +5,8 @@ without percentages, tables, time limit and machine.
 [C] Cacciola, Frangioni, Lodi, arXiv:2307.07457. Its tables were not available. Its first author publishes the code and
 raw result files of these experiments, https://github.com/MCacciola94/my_gurobi-machinelearning; the numbers below are
 from there. They are what the authors measured, which may differ from the printed numbers.
+[R] Rosenhahn, Optimization of Sparsity-Constrained Neural Networks as a Mixed Integer Linear Program, JOTA 199 (2023).
+Its tables were not available; the numbers below are those that its text prints.
 """
 
 from __future__ import annotations
@@ -95,3 +97,43 @@ CACCIOLA_PRUNED: dict[tuple[int, int], tuple[AuthorRun, ...]] = {
         AuthorRun(0.9721, 37 + 72 + 48 + 51 + 48 + 46, 120.360473, 5392),
     ),
 }
+
+# -- [R]: 4 data sets x 9 variants x 10 splits into halves, 8 neurons, factor 0.1 (section 4.3) -----------------------
+
+ROSENHAHN_SAMPLES = {"wine": 89, "zoo": 50, "breast-cancer": 284, "ovarian": 100}
+"""The training samples of the data sets of its Table 3, which calls breast-cancer breastEW: half of each."""
+ROSENHAHN_FLAGS = ("weights", "activations", "neurons")
+"""The sparsity terms that a variant such as 101 switches on or off, in this order."""
+ROSENHAHN_VARIANTS = (*(f"{code:03b}" for code in range(8)), "int")
+ROSENHAHN_PLAIN, ROSENHAHN_PRIOR = "000", "001"
+"""The variants without sparsity, and with the term for neurons alone: the model of Thorbjarnarson and Yorke-Smith."""
+ROSENHAHN_SPLITS, ROSENHAHN_NEURONS = 10, 8
+ROSENHAHN_PROBLEMS = len(ROSENHAHN_SAMPLES) * len(ROSENHAHN_VARIANTS) * ROSENHAHN_SPLITS
+ROSENHAHN_LIMIT_SECONDS = 12_000.0
+ROSENHAHN_SETUP = "Gurobi 9.1.2, 12,000 s, 10 cores, Xeon Gold 5120"
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedTime:
+    """A time that the text of [R] prints. seconds: until the run ended; gap (0 to 1): at the time limit, else None."""
+
+    seconds: float
+    gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedSize:
+    """The size of a model that the text of [R] prints: training samples, features, inequality rows, columns."""
+
+    samples: int
+    features: int
+    rows: int
+    columns: int
+
+
+ROSENHAHN_ACCURACIES = {"ovarian": ("Figure 6, both models", 0.95)}
+"""Section 4.2: about 95 % on the test samples, for a perceptron of back propagation and for a sparse one by MILP."""
+ROSENHAHN_TIMES = {("ovarian", "111"): PrintedTime(2654.0, None), ("wine", "111"): PrintedTime(12_000.0, 0.001)}
+"""Section 4.3. It names the flags of ovarian; those of wine, to which it compares it, follow from the context."""
+ROSENHAHN_SIZES = {"ovarian": PrintedSize(100, 4000, 73_148, 68_172)}
+"""Section 3.1."""

@@ -22,19 +22,19 @@ NODE_SHIFT = 100.0  # in nodes; the shift that SCIP's developers use
 SHORTEST_SECONDS = 1e-3
 
 
-def shifted_geometric_mean(seconds: Seconds, shift: float) -> float | None:
+def shifted_geometric_mean(seconds: Seconds, shift: float, least: float = 1.0) -> float | None:
     """Return a mean time in seconds that neither the easiest nor the hardest instances dominate.
 
-        exp(mean(ln(max(1, t + shift)))) - shift
+        exp(mean(ln(max(least, t + shift)))) - shift
 
     seconds (n,): the time of each run, or its time limit if it is unsolved. shift (seconds, positive): the larger it
-    is, the less differences between short times count; below 1 s the maximum makes all times below 1 - shift equal.
+    is, the less differences between short times count. least: all times below least - shift are equal; 0: none are.
     Source: H. Mittelmann, Benchmarks for Optimization Software, https://plato.asu.edu/ftp/shgeom.html. For the same
     mean of other counts, such as nodes: T. Achterberg, Constraint Integer Programming (2007), A.3.
     """
     if seconds.size == 0 or np.isnan(seconds).any():
         return None
-    return float(np.exp(np.mean(np.log(np.maximum(1.0, seconds + shift)))) - shift)
+    return float(np.exp(np.mean(np.log(np.maximum(least, seconds + shift)))) - shift)
 
 
 def smallest(means: Sequence[float | None]) -> float | None:

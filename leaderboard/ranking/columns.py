@@ -25,9 +25,27 @@ FLIP = "!"
 _Seconds = partial(Column, unit="s", text=format_number)
 
 
+def _some_answers(rows: Sequence[Row]) -> bool:
+    """Return whether any of these rows is about answers, not only about values of problems without a threshold."""
+    answered = any(row.counterexamples or getattr(row, "robust_claimed", 0) + getattr(row, "robust_certified", 0)
+                   for row in rows)  # fmt: skip
+    return answered or not any(row.values for row in rows)
+
+
 def _solved(leaderboard: Leaderboard) -> str:
+    if not _some_answers(leaderboard.settings):
+        return "proved optimal, with a confirmed value, within the time limit"
     optimized = any(row.setting.goal == OPTIMIZE for row in leaderboard.settings)
     return "cex or robust" + ("; with goal optimize, only if also proved optimal" if optimized else "")
+
+
+def _valued(leaderboard: Leaderboard) -> str:
+    if not _some_answers(leaderboard.settings):
+        return "a value confirmed in exact arithmetic within the time limit; a later one counts as time."
+    return (
+        "on a problem without a threshold, a value confirmed exactly within the time limit; there, solved means the "
+        "optimum."
+    )
 
 
 def _interval(row: Row) -> str:
@@ -92,12 +110,16 @@ _SETTING_COLUMNS = (
     Column(
         "solved", "solved",
         "runs that count as cex or robust, within the time limit, and are not wrong; with the goal optimize only if "
-        "also proved optimal: the bound within 1e-4 max(1, |value|) of the value (for maximize and closest: proved "
+        "also proved optimal: the bound within 1e-4 max(1, |value|) of the value (without a threshold: proved "
         "optimal, with a confirmed value)",
         {
             Table.ANSWERS: Shown(about=lambda leaderboard: f"solved: {_solved(leaderboard)}."),
             Table.LATEX: Shown("Solved", lambda leaderboard: f"Solved: {_solved(leaderboard)}."),
-            Table.SITE_RANKING: Shown(about="runs with a confirmed counterexample, or robust, within the limit"),
+            Table.SITE_RANKING: Shown(
+                about=lambda leaderboard: "runs with a confirmed counterexample, or robust, within the limit"
+                if _some_answers(leaderboard.settings)
+                else f"runs {_solved(leaderboard)}"
+            ),
         },
     ),
     Column(
@@ -105,7 +127,10 @@ _SETTING_COLUMNS = (
         "runs that solved their file to the end within the limit, without a candidate that is an answer: a surrogate's "
         "result proves nothing about the dense network, and another run on it may find an answer; counted as unsolved",
         {
-            Table.ANSWERS: Shown(about="spent: solved the file to its end, without an answer."),
+            Table.ANSWERS: Shown(
+                about="spent: solved the file to its end, without an answer.",
+                when=lambda rows: _some_answers(rows) or where_any("spent")(rows),
+            ),
             Table.SITE_RANKING: Shown(
                 about="runs that solved the file to its end, without an answer", when=where_any("spent")
             ),
@@ -114,8 +139,10 @@ _SETTING_COLUMNS = (
     Column(
         "counterexamples", "cex", _COUNTEREXAMPLES,
         {
-            Table.ANSWERS: Shown(about="cex: a counterexample, confirmed exactly on the dense network."),
-            Table.LATEX: Shown("Cex", "Cex: a counterexample, confirmed in exact arithmetic."),
+            Table.ANSWERS: Shown(
+                about="cex: a counterexample, confirmed exactly on the dense network.", when=_some_answers
+            ),
+            Table.LATEX: Shown("Cex", "Cex: a counterexample, confirmed in exact arithmetic.", when=_some_answers),
             Table.SITE_RANKING: Shown(
                 about="runs with a counterexample within the limit, confirmed exactly on the dense network",
                 when=where_any("counterexamples"),
@@ -129,7 +156,8 @@ _SETTING_COLUMNS = (
         {
             Table.ANSWERS: Shown(
                 about="robust: claimed by the solver, on dense networks only. Both within the time limit: a later "
-                "answer counts as time."
+                "answer counts as time.",
+                when=_some_answers,
             ),
             Table.LATEX: Shown(
                 "Robust",
@@ -156,7 +184,7 @@ _SETTING_COLUMNS = (
             Table.LATEX: Shown(
                 "Robust",
                 "Robust: claimed by the solver. Both within the time limit.",
-                when=lambda rows: not where_any("robust_certified")(rows),
+                when=lambda rows: _some_answers(rows) and not where_any("robust_certified")(rows),
             ),
             Table.SITE_RANKING: Shown(
                 about="runs that the solver claims robust, within the limit", when=where_any("robust_claimed")
@@ -169,15 +197,10 @@ _SETTING_COLUMNS = (
         "there, solved means the optimum",
         {
             Table.ANSWERS: Shown(
-                about="value: on a problem without a threshold, a value confirmed exactly on the dense network within "
-                "the time limit; there, solved means the optimum.",
-                when=where_any("values"), late=True,
+                about=lambda leaderboard: f"value: {_valued(leaderboard)}", when=where_any("values"), late=True
             ),
             Table.LATEX: Shown(
-                "Value",
-                "Value: on a problem without a threshold, a value confirmed in exact arithmetic within the time limit; "
-                "there, solved means the optimum.",
-                when=where_any("values"),
+                "Value", lambda leaderboard: f"Value: {_valued(leaderboard)}", when=where_any("values")
             ),
             Table.SITE_RANKING: Shown(
                 about="runs on a problem without a threshold, with a value confirmed within the limit",
@@ -316,7 +339,7 @@ _SETTING_COLUMNS = (
     _Seconds(
         "median_first_counterexample_seconds", "first", _FIRST,
         {
-            Table.TIMES: Shown(),
+            Table.TIMES: Shown(when=_some_answers),
             Table.SITE_RANKING: Shown(
                 about="median seconds to the first counterexample, over the runs that found one",
                 when=where_any("median_first_counterexample_seconds"),
@@ -379,7 +402,7 @@ _SETTING_COLUMNS = (
 _REFERENCE_COLUMNS = (
     Column("runs", "runs", "all runs of the setting", {Table.REFERENCE: Shown(about="")}),
     Column(
-        "counterexamples", "cex", _COUNTEREXAMPLES, {Table.REFERENCE: Shown(about="")},
+        "counterexamples", "cex", _COUNTEREXAMPLES, {Table.REFERENCE: Shown(about="", when=_some_answers)},
     ),
     Column(
         "values", "value",
@@ -387,15 +410,23 @@ _REFERENCE_COLUMNS = (
         {Table.REFERENCE: Shown(about="", when=where_any("values"))},
     ),
     Column(
-        "alone", "alone", "a counterexample on an instance where solvers ran without finding one",
-        {Table.REFERENCE: Shown()},
+        "gap", "gap",
+        "mean relative gap between its value and the best one that a solver reached on the problem, 0 where it is as "
+        "good, over the runs with both",
+        {Table.REFERENCE: Shown(when=where_any("values"))},
+        text=format_number,
     ),
     Column(
-        "missed", "missed", "no counterexample on an instance where a solver found one", {Table.REFERENCE: Shown()}
+        "alone", "alone", "a counterexample on an instance where solvers ran without finding one",
+        {Table.REFERENCE: Shown(when=_some_answers)},
+    ),
+    Column(
+        "missed", "missed", "no counterexample on an instance where a solver found one",
+        {Table.REFERENCE: Shown(when=_some_answers)},
     ),
     Column("errors", "err", "failed runs", {Table.REFERENCE: Shown(about="")}),
     _Seconds(
-        "median_first_counterexample_seconds", "first", _FIRST, {Table.REFERENCE: Shown()}
+        "median_first_counterexample_seconds", "first", _FIRST, {Table.REFERENCE: Shown(when=_some_answers)}
     ),
 )  # fmt: skip
 

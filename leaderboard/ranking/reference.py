@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
 import pandas as pd
 
-from vnnbench.leaderboard.ranking.aggregates import median_first_success
+from vnnbench.leaderboard.ranking.aggregates import mean, median_first_success, relative_gap
+from vnnbench.leaderboard.ranking.integrals import references
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 from vnnbench.leaderboard.records.settings import Setting
 
@@ -26,7 +28,9 @@ class ReferenceRow:
 
     counterexamples, values: runs that found one, confirmed exactly on the dense network within the time limit. alone:
     runs with a counterexample on an instance that solvers ran without finding one. missed: runs without one on an
-    instance where a solver found one. The median is over the runs that have a counterexample; None if none has.
+    instance where a solver found one. gap: mean of `aggregates.relative_gap` of the run's value and the best one of
+    ranked solvers on the problem, over the runs with both. The median is over the runs that have a counterexample; None
+    if none has.
     """
 
     group: tuple[object, ...]
@@ -34,6 +38,7 @@ class ReferenceRow:
     runs: int
     counterexamples: int
     values: int
+    gap: float | None
     alone: int
     missed: int
     errors: int
@@ -50,11 +55,13 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
     is_reference = (runs["ranked"] != 1).to_numpy(bool)
     if not is_reference.any():
         return ()
-    told = told_by_solvers(runs)
-    judged = judge_outcomes(runs.assign(**{name: told[name] for name in SOLVERS})[is_reference], by)
+    told = told_by_solvers(runs).join(references(runs))
+    judged = judge_outcomes(runs.assign(**{str(name): told[name] for name in told})[is_reference], by)
     ran, found = judged.runs[[*SOLVERS]].to_numpy(bool).T
     success = judged.outcomes["counterexamples"]
-    outcomes = judged.outcomes.assign(alone=success & ran & ~found, missed=~success & found)
+    value, best = judged.outcomes["value"].to_numpy(float), judged.runs["reference_value"].to_numpy(float)
+    gap = np.where(np.isnan(value - best), np.nan, relative_gap(value, best))
+    outcomes = judged.outcomes.assign(alone=success & ran & ~found, missed=~success & found, gap=gap)
     rows = []
     by_label = sorted(enumerate(judged.settings), key=lambda one: one[1].label)
     for (g, values), (s, setting) in product(enumerate(judged.groups), by_label):
@@ -67,6 +74,7 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
             runs=len(own),
             counterexamples=int(own["counterexamples"].sum()),
             values=int(own["values"].sum()),
+            gap=mean(own["gap"].dropna().to_numpy(float)),
             alone=int(own["alone"].sum()),
             missed=int(own["missed"].sum()),
             errors=int(own["errors"].sum()),

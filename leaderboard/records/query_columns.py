@@ -21,7 +21,7 @@ from vnnbench.common.numbers import MAX_REAL
 from vnnbench.leaderboard.ranges import MAX_RECORDED_SECONDS
 from vnnbench.leaderboard.records.schema import TEXT_COLUMNS
 
-_OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
+_OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps", "measures"}
 """Text columns whose values are mostly different in every row."""
 _AT_ONCE = 1_000  # rows: few enough for a processor's cache
 

@@ -133,6 +133,10 @@ class InstanceRow(Row):
     tolerance_reach: float | None
     zero_share: float | None
     time_limit_seconds: float | None
+    variant: str | None
+    samples: int | None
+    features: int | None
+    equality_rows: int | None
     value_is_column: int
     confirmed_verdict: str
     excluded_verdict: str | None
@@ -210,6 +214,7 @@ class JudgementRow(Row):
     repaired_violation: float | None
     own_answers: int | None
     transferred_answers: int | None
+    measures: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from vnnbench.leaderboard.records.view_scripts import create_views
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
 """The columns with the sha256 of the files that the names of an instance stand for. They are null in rows older than
@@ -82,6 +82,10 @@ INSTANCE_COLUMNS = {
     "tolerance_reach": "REAL",  # how far solvers' tolerances can move the value
     "zero_share": "REAL",  # share of the dense network's weights that are zero in the instance's own, or removed
     "time_limit_seconds": "REAL",  # the limit of a run to which none was given; null: `ranges.DEFAULT_SECONDS`
+    "variant": "TEXT",  # the terms of the objective of a problem about data; null here and below: not of such a problem
+    "samples": "INTEGER",  # of the data
+    "features": "INTEGER",
+    "equality_rows": "INTEGER",  # of the model, among its rows
     **FAMILY_COLUMNS,
 }
 
@@ -147,6 +151,7 @@ JUDGEMENT_COLUMNS = {
     # network, exactly, and of these on the dense one; null: no threshold, or they were not counted.
     "own_answers": "INTEGER",
     "transferred_answers": "INTEGER",
+    "measures": "TEXT",  # JSON, sorted keys: numbers about the best candidate beside its value; null: there are none
 }
 
 LIFTING_COLUMNS = {

@@ -37,6 +37,7 @@ _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
     6: {"instances": ("tolerance_reach", "zero_share"), "results": ("counted", "stalled_seconds")},
     7: {"instances": tuple(FAMILY_COLUMNS), "results": ("ranked",)},
     8: {"instances": ("time_limit_seconds",)},
+    9: {"instances": ("variant", "samples", "features", "equality_rows"), "judgements": ("measures",)},
 }  # fmt: skip
 _OPTIONAL_SINCE_7 = ("network", "dense_network")
 _VIEW_UNTIL_6 = "proven"

@@ -47,7 +47,7 @@ _OF_RESULT = (
 _OF_JUDGEMENT = (
     "confirmed", "evidence", "replayed_value", "best_exact_value", "float32_value", "raw_violation", "judge_seconds",
     "first_success_seconds", "float32_beats_all", "primal_steps", "as_given_violation", "repaired_violation",
-    "own_answers", "transferred_answers",
+    "own_answers", "transferred_answers", "measures",
 )  # fmt: skip
 _FACTS = ", ".join(
     f"{table}.{name}"
@@ -210,7 +210,8 @@ SELECT run, instance, instance_sha256, problem, family, solver, solver_version, 
     nullif(substr(finding, instr(finding, ':') + 1), '') AS fault_reason,
     machine, enforcement, counted, started_at, message, float32_beats_all,
     attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, stalled_seconds, disturbed,
-    dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers, ranked
+    dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers, measures,
+    ranked
 FROM (
     SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE NOT {_RETRIED}
     UNION ALL

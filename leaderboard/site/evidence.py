@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_INPUTS_SHOWN = 100
-"""A page lists the inputs of a point up to so many."""
+"""A page lists the inputs of a point up to so many, and as many names of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,23 @@ class BestPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class BestModel:
+    """The best confirmed candidate of all runs, where it is not a point of an input set, such as a trained network.
+
+    run, value: as in `BestPoint`. noun: what it is. measures: numbers about it by name. names: lists of names of its
+    parts, by what they are. file: to be downloaded, with the ending of its name. plane: a PNG file.
+    """
+
+    run: str
+    value: float
+    noun: str
+    measures: dict[str, float]
+    names: dict[str, tuple[str, ...]]
+    file: tuple[str, bytes] | None
+    plane: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceFile:
     """A file of an instance. kind: in words. path: in its library. link: a relative address, seen from the root of the
     site, and n_bytes: its size; both None where the site does not hold the file."""
@@ -68,7 +85,7 @@ class InstanceEvidence:
     source: the class of the clean input; None where the property has none, and then there are no outputs. clean: a PNG
     file; None where the input is not an image. best: None where nothing was confirmed, or its candidates are missing.
     files: those of its library, first the model. question: what the problem asks, in words; None where its family has
-    none.
+    none. model: the best candidate in a family without inputs; there is at most one of `best` and `model`.
     """
 
     source: int | None
@@ -78,3 +95,4 @@ class InstanceEvidence:
     best: BestPoint | None
     files: tuple[InstanceFile, ...] = ()
     question: str | None = None
+    model: BestModel | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from vnnbench.leaderboard.records.measures import parse_measures
 from vnnbench.leaderboard.site.content import InstancePage, Record
 from vnnbench.leaderboard.site.evidence import InstanceEvidence, Outputs
 from vnnbench.leaderboard.site.rendering import mebibytes
@@ -45,6 +46,9 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
         ("problem", facts["problem"]),
         ("family", facts["family"]),
         ("data set", facts["dataset"]),
+        ("variant", facts["variant"]),
+        ("training samples", facts["samples"]),
+        ("features", facts["features"]),
         ("image", facts["sample"]),
         ("input side", facts["input_side"]),
         ("hidden layers", size),
@@ -60,12 +64,13 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
         ("target class", facts["target"]),
         ("threshold", None if facts["threshold"] is None else f"{facts['threshold']:g}"),
         (
-            "value at the centre" if facts["sample"] is None else "value at the clean input",
+            _known_beforehand(facts),
             None if facts["centre_value"] is None else with_minus(f"{facts['centre_value']:.6g}"),
         ),
         ("formulation", facts["formulation"]),
         ("bounds", facts["bounds"]),
         ("rows", facts["rows"]),
+        ("equality rows", facts["equality_rows"]),
         ("columns", facts["columns"]),
         ("nonzeros", facts["nonzeros"]),
         ("binaries", facts["binaries"]),
@@ -77,12 +82,21 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
     return [(name, value) for name, value in shown if value is not None]
 
 
+def _known_beforehand(facts: Record) -> str:
+    """Return the name of the value that an instance has without a run."""
+    if facts["sample"] is not None:
+        return "value at the clean input"
+    return "value known beforehand" if facts["norm"] is None else "value at the centre"
+
+
 def _range(low: float | None, high: float | None) -> str | None:
     return None if low is None or high is None else f"{low:.2g} to {high:.2g}"
 
 
 def run_facts(run: Record) -> list[tuple[str, object]]:
     """Return everything in the row of a run, the most wanted first, without what was not recorded."""
+    on_networks = run["dense_network"] is not None
+    measured = parse_measures(run["measures"]) or {} if run["measures"] else {}
     shown: list[tuple[str, object]] = [
         ("verdict", run["verdict"]),
         ("evidence", run["evidence"]),
@@ -94,10 +108,11 @@ def run_facts(run: Record) -> list[tuple[str, object]]:
         ("ended by", run["ended_by"]),
         ("claimed value", _digits(run["claimed_value"])),
         ("dual bound", _digits(run["dual_bound"])),
-        ("exact value, dense network", _digits(run["best_exact_value"])),
-        ("float32 value, ONNX Runtime", _digits(run["float32_value"])),
+        ("exact value, dense network" if on_networks else "exact value", _digits(run["best_exact_value"])),
+        *((name.replace("_", " "), _digits(value)) for name, value in measured.items()),
+        ("float32 value, ONNX Runtime" if on_networks else "value by ONNX Runtime", _digits(run["float32_value"])),
         ("beats all classes in float32", {0: "no", 1: "yes", None: None}.get(run["float32_beats_all"])),
-        ("replayed on its own network", _digits(run["replayed_value"])),
+        ("replayed on its own network" if on_networks else "replayed", _digits(run["replayed_value"])),
         ("outside the set by, before repair", _digits(run["raw_violation"])),
         ("first success", _seconds(run["first_success_seconds"])),
         ("wall clock", _seconds(run["wall_seconds"])),

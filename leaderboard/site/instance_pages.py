@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from vnnbench.leaderboard.site import figures, run_tables
 from vnnbench.leaderboard.site.content import NO_SUITE, InstancePage, SettingPage
+from vnnbench.leaderboard.site.evidence import MAX_INPUTS_SHOWN
 from vnnbench.leaderboard.site.facts import classes, instance_facts, run_facts
-from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
+from vnnbench.leaderboard.site.page_writer import File, Writer, download_of, shown_pictures
 
 
 def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
@@ -16,7 +17,7 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
     drawn = figures.progress(contents, page)
     files = evidence.files if evidence else ()
     runs = sorted(page.runs, key=lambda run: (*_place(contents.setting_of(run)), run["seed"], run["permutation"]))
-    found_by = contents.record_of.get(evidence.best.run) if evidence and evidence.best else None
+    best = (evidence.best or evidence.model) if evidence else None
     yield from writer.page(
         "instance.html",
         page.href,
@@ -28,7 +29,10 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
         files=files,
         classes=classes(evidence),
         pictures=shown_pictures(evidence),
-        found_by=found_by,
+        download=download_of(evidence),
+        best=best,
+        found_by=contents.record_of.get(best.run) if best else None,
+        most_names=MAX_INPUTS_SHOWN,
         is_reference=lambda run: contents.setting_of(run).is_reference,
         columns=run_tables.RUNS,
         runs=[(run, contents.setting_of(run), run_tables.run_cells(run)) for run in runs],

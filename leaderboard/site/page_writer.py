@@ -64,25 +64,42 @@ class Writer:
 
 
 def pictures(writer: Writer) -> Iterator[File]:
-    """Yield every picture once, even if several pages show it."""
+    """Yield every picture, and every file of a best candidate, once, even if several pages show it."""
     seen: set[str] = set()
     for evidence in writer.contents.source.evidence.values():
-        best = evidence.best
-        for data in (evidence.clean, best and best.picture, best and best.difference):
-            if data and (name := _picture_name(data)) not in seen:
+        best, model = evidence.best, evidence.model
+        shown = (evidence.clean, best and best.picture, best and best.difference, model and model.plane)
+        found = [(_picture_name(data), data) for data in shown if data]
+        if model and model.file:
+            found.append((_model_name(*model.file), model.file[1]))
+        for name, data in found:
+            if name not in seen:
                 seen.add(name)
                 yield name, data
 
 
 def shown_pictures(evidence: InstanceEvidence | None) -> dict[str, str | None]:
     """Return the paths of the pictures of an instance."""
-    best = evidence and evidence.best
+    best, model = (evidence.best, evidence.model) if evidence else (None, None)
     found = {
         "clean": evidence and evidence.clean,
         "best": best and best.picture,
         "difference": best and best.difference,
+        "plane": model and model.plane,
     }
     return {name: _picture_name(data) if data else None for name, data in found.items()}
+
+
+def download_of(evidence: InstanceEvidence | None) -> tuple[str, str, int] | None:
+    """Return the path of the best candidate's file, the ending of its name, and its size in bytes."""
+    if evidence is None or evidence.model is None or evidence.model.file is None:
+        return None
+    ending, data = evidence.model.file
+    return _model_name(ending, data), ending, len(data)
+
+
+def _model_name(ending: str, data: bytes) -> str:
+    return f"best/{sha256(data).hexdigest()[:20]}.{ending}"
 
 
 def _picture_name(data: bytes) -> str:

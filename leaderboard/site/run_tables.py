@@ -47,7 +47,7 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
         Head("network", "dense, or how it was pruned", "text"),
         Head("binaries", "binary columns of the model"),
         Head("answer", "the strongest verdict of all runs", "badge"),
-        Head("best value", "largest exact value on the dense network, of all runs"),
+        Head("best value", "largest exact value of the problem, of all runs"),
         Head(
             "difficulty",
             "geometric mean of the settings' seconds, where an unsolved run counts as its limit; open: no run solved "
@@ -89,12 +89,12 @@ def _seconds(runs: Sequence[Record]) -> str:
 
 RUNS = (
     Head("seed", "of the solver, and of a permutation of the file"),
-    Head("verdict", "about the problem on the dense network", "badge"),
+    Head("verdict", "about the problem itself, also where a surrogate was solved", "badge"),
     Head("evidence", "what the verdict rests on", "text"),
     Head("seconds", "wall clock"),
-    Head("first", "seconds to the first confirmed counterexample"),
-    Head("value", "best exact value on the dense network"),
-    Head("bound", "dual bound, on the instance's own network"),
+    Head("first", "seconds to the first confirmed candidate"),
+    Head("value", "best exact value of the problem"),
+    Head("bound", "dual bound of the instance, which may be a surrogate"),
     Head("nodes", "of branch and bound"),
     Head(
         "ended by",

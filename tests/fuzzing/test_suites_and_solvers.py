@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 
 from support.fuzzing import attempt, fuzz
+from support.suites import TRAIN_SUITE
 from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.solvers.command_line.description import packaged_files, read_command_file
 
@@ -55,13 +58,18 @@ threshold = 0.01
 accuracy_loss = 0.05
 finetuning_epochs = 1
 """
+TRAIN = (
+    TRAIN_SUITE.replace("neurons = 2", "neurons = 2\nweight_limit = 2\nweight_sum_limit = 9")
+    + '\n[[data]]\ncsv = "own.csv"\ntarget = "class"\nneurons = 3\n'
+)
 WORDS = (
     "x = 1", "x = [" * 3000, "[[[[", "x = " + "{a=" * 3000, "[" + "a." * 3000 + "a]",
     "[" + ".".join(["finetuning"] * 2000) + "]", "x = " + "9" * 5000, "0x" + "f" * 5000, "1979-05-27",
     "1979-05-27T07:32:00Z", "99:99:99", "inf", "nan", "-inf", "'''", '"""', '"\\ud800"', '"\\u0000"', '"a\\nb" = 1',
     '"\\u001b[31m" = 1', "[training]", "[[training]]", "seeds = 1", "[0, 1, 2]", "[[0]]", "[nan]", "true", "false",
     "'l1'", "'box'", "'untargeted'", "'random'", "'structured'", "{}", "family = 'maximize'", "1e309", "2147483648",
-    "[]", "['2x8', '2x8']", "'99x99999'", "name = ''", "= 1",
+    "[]", "['2x8', '2x8']", "'99x99999'", "name = ''", "= 1", "family = 'train'", "csv = '../x.csv'", "target = ''",
+    "['000']", "'wine'", "[[data]]",
 )  # fmt: skip
 PATTERNS = (
     "'('", "'['", "'(' + 5", "'" + "(" * 5000 + ")" * 5000 + "'", "'(a{1,999999999999})'", "'(?i)(a)'", "'a(?i)(b)'",
@@ -73,26 +81,30 @@ PATTERNS = (
 )  # fmt: skip
 
 
-def test_a_suite_is_read_or_refused(tmp_path):
+@pytest.mark.parametrize("text", [SUITE, TRAIN])
+def test_a_suite_is_read_or_refused(text, tmp_path):
     path = tmp_path / "s.toml"
-    path.write_text(SUITE)
+    path.write_text(text)
+    (tmp_path / "own.csv").write_text("x,class\n1,a\n2,b\n")
     assert load_suite(path).n_instances > 8
 
     def check(mutator):
-        path.write_bytes(mutator.mutate_text(SUITE, WORDS))
+        path.write_bytes(mutator.mutate_text(text, WORDS))
         suite = attempt(load_suite, path)
         if suite is not None:
             assert suite.n_instances >= suite.n_problems > 0
-            assert len({pruning.name for pruning in suite.prunings}) == len(suite.prunings)
+            first = list(islice(suite.instances(), 1000))
+            assert len({instance.name for instance in first}) == len(first)
 
     fuzz(check)
 
 
-def test_a_suite_is_shown_or_refused(command, tmp_path):
+@pytest.mark.parametrize("text", [SUITE, TRAIN])
+def test_a_suite_is_shown_or_refused(text, command, tmp_path):
     path = tmp_path / "s.toml"
 
     def check(mutator):
-        path.write_bytes(mutator.mutate_text(SUITE, WORDS))
+        path.write_bytes(mutator.mutate_text(text, WORDS))
         command("suites", path, "--format", mutator.choice(("json", "table")))
 
     fuzz(check)

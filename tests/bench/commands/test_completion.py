@@ -41,7 +41,7 @@ def completions(words: str) -> list[str]:
         ("vnnbench check smoke --solver hi", ["file,hi", "plain,highs"]),
         ("vnnbench run smoke --goal ", ["plain,find", "plain,decide", "plain,optimize"]),
         ("vnnbench runs results --format p", ["plain,parquet"]),
-        ("vnnbench report results --paper ", ["plain,pham2025", "plain,cacciola2024"]),
+        ("vnnbench report results --paper ", ["plain,pham2025", "plain,cacciola2024", "plain,rosenhahn2023"]),
         ("vnnbench publish results --with", ["plain,--with-files"]),
         ("vnnbench publish results --out si", ["file,si"]),
         ("vnnbench leaderboard re", ["file,re"]),

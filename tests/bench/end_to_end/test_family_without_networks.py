@@ -120,6 +120,9 @@ class FitEvaluator(Evaluator):
     def replay(self, candidate: Float64Array) -> Fraction:
         return self.value(candidate)
 
+    def measures(self, candidate: Float64Array) -> dict[str, float]:
+        return {"nonzero": float(np.count_nonzero(candidate)), "largest": float(np.abs(candidate).max())}
+
     def deployed(self, candidate: Float64Array) -> DeployedValue:
         return DeployedValue(float(self.value(candidate.astype(np.float32).astype(np.float64))), None)
 
@@ -310,6 +313,7 @@ def test_a_run_without_networks_is_judged_by_its_family(fits, tmp_path, prepared
     assert (result.ended_by, result.claimed_value, result.dual_bound) == (EndedBy.SOLVER, 0.0, 0.0)
     assert (judgement.confirmed, judgement.best_exact_value, judgement.own_value) == (1, 0.0, 0.0)
     assert (judgement.replayed_value, judgement.file_value, judgement.float32_value) == (0.0, 0.0, 0.0)
+    assert judgement.measures == '{"largest": 0.5, "nonzero": 2.0}'  # of the best candidate, (0.25, -0.5)
 
 
 def test_an_adapter_that_reads_no_model_gets_all_data_of_the_instance(fits, tmp_path):

@@ -12,6 +12,7 @@ from support.silent import Silent
 from support.tiny_libraries import BEST, CENTRE, GOOD, POINTS, write_tiny_library
 from vnnbench.cli import run_command
 from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.families.base import Evaluator
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.leaderboard.records.reader import read_runs
@@ -163,6 +164,18 @@ def test_facts_that_no_run_can_have_are_differences(play, steps, library_set, fi
         ledger.append(forged, replace(done.judgement, run=forged.run))
     differences = [(d.run, d.field, d.found) for d in confirm(play.results, library_set, Silent())]
     assert differences == ([] if possible else [(forged.run, field, found)])
+
+
+def test_measures_of_the_best_candidate_are_compared(results, library_set, monkeypatch):
+    monkeypatch.setattr(Evaluator, "measures", lambda evaluator, candidate: {"sum": float(candidate.sum())})
+    assert confirm(results, library_set, Silent()) == []  # they were stored without measures
+    stored = read_runs(results / LEDGER_NAME, ["measures", "best_exact_value"])
+    assert (stored.measures.notna() == stored.best_exact_value.notna()).all() and stored.measures.notna().any()
+    assert confirm(results, library_set, Silent()) == []
+    monkeypatch.setattr(Evaluator, "measures", lambda evaluator, candidate: {"sum": -1.0})
+    found = confirm(results, library_set, Silent())
+    assert {(d.field, d.found) for d in found} == {("measures", '{"sum": -1.0}')}
+    assert {d.run for d in found} == set(stored.run[stored.measures.notna()])
 
 
 def test_judgements_of_older_ledgers_are_compared_only_in_what_they_had(results, library_set):

@@ -77,6 +77,10 @@ OUT_OF_RANGE = [
         )
     ),
     poisoned("primal_steps must be pairs of seconds and values", "judgement", primal_steps="[[0.0, 1e301]]"),
+    *(
+        poisoned("measures must be a JSON object of numbers", "judgement", measures=text)
+        for text in ("{}", '{"a": 1}', '{"a": NaN}', '{"b": 1.0, "a": 1.0}', '{"<b>": 1.0}', "[1.0]", "[" * 999)
+    ),
     poisoned("judged_at must be a time such as", "judgement", judged_at="now"),
     poisoned("evidence must be one of exact", "judgement", evidence="good"),
     poisoned("confirmed is not from 0 to 1", "judgement", confirmed=2),

@@ -74,12 +74,18 @@ def test_catalogue_columns_begin_as_the_design_lists_them():
         "pruning structure rate finetuned formulation bounds norm radius sample source target accuracy dense_accuracy "
         "rows columns nonzeros binaries stable_active stable_inactive unstable constant_rounding model property "
         "strict threshold centre_value coefficient_min coefficient_max big_m_min big_m_max tolerance_reach zero_share "
-        "time_limit_seconds"
+        "time_limit_seconds variant samples features equality_rows"
     )
 
 
 def test_the_ledger_keeps_every_catalogue_and_timing_column_and_what_the_family_says():
     assert set(INSTANCE_COLUMNS) == {*CATALOG_COLUMNS, *TIMING_COLUMNS, *CONTENT_COLUMNS, *FAMILY_COLUMNS}
+
+
+def test_a_catalogue_has_columns_of_training_problems_only_if_an_instance_is_one(original):
+    rows = (original.rows[0], replace(original.rows[1], variant="101", samples=8, features=2, equality_rows=40))
+    assert catalog_bytes(rows).splitlines()[0].endswith(b",zero_share,variant,samples,features,equality_rows")
+    assert tuple(parse_catalog(catalog_bytes(rows), Path("catalog.csv"))) == rows
 
 
 def test_a_catalogue_has_a_column_of_time_limits_only_if_an_instance_has_one(original):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.trainings import Trainings
 from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty
 from vnnbench.leaderboard.benchmark_sets.selection import SelectionError, select_instances
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
@@ -101,3 +102,20 @@ def test_a_run_of_the_attack_at_its_own_limit_stands_in_both_settings(ledger: An
             ledger.run(f"p{name}{limit}", sha, solver="pgd", time_limit_seconds=limit, wall_seconds=limit)
     found = [(row.setting.label, row.runs, row.missed) for row in build_leaderboard(ledger.runs()).reference]
     assert found == [("pgd 10 s", 2, 2), ("pgd own limits", 2, 2)]
+
+
+def test_the_gap_of_a_heuristic_is_to_the_best_value_of_the_solvers(ledger: Any) -> None:
+    trainings = Trainings(ledger)
+    trainings.run("000", 0, 0.5, objective=2.0)
+    trainings.run("000", 0, 0.5, objective=8.0, solver="scip", formulation="plain")  # the same problem, worse
+    trainings.run("000", 1, 0.5, objective=4.0)
+    for split, objective in ((0, 8.0), (1, 4.0), (2, 1.0)):  # |8 - 2| / 8, 0, and no solver ran the third
+        trainings.run("000", split, 0.5, objective=objective, solver="perceptron", ranked=0, termination="other")
+    trainings.run("000", 0, None, solver="perceptron", ranked=0, termination="other", seed=1)
+    (row,) = build_leaderboard(ledger.runs()).reference
+    assert (row.runs, row.values, row.gap) == (4, 3, (0.75 + 0.0) / 2)
+
+
+def test_an_attack_has_no_gap(beside: Any) -> None:
+    (row,) = build_leaderboard(beside.runs()).reference
+    assert row.gap is None

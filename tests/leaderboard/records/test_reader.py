@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from vnnbench.leaderboard.records import reader
+from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
 
 
 def test_runs_carry_the_catalogue_and_keep_both_seeds(ledger):
@@ -52,8 +53,11 @@ def test_truncated_ledger_is_refused(ledger, tmp_path):
     ("script", "message"),
     [
         ("CREATE TABLE other (x)", "not a ledger of vnnbench"),
-        ("CREATE TABLE other (x); PRAGMA user_version = 8", "not a readable ledger"),
-        ("PRAGMA user_version = 99", "ledger schema 99; this version reads schema 8; use a newer vnnbench"),
+        (f"CREATE TABLE other (x); PRAGMA user_version = {SCHEMA_VERSION}", "not a readable ledger"),
+        (
+            "PRAGMA user_version = 99",
+            f"ledger schema 99; this version reads schema {SCHEMA_VERSION}; use a newer vnnbench",
+        ),
     ],
 )
 def test_foreign_database_or_other_schema_is_refused(tmp_path: Path, script, message):

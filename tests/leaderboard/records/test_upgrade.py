@@ -93,6 +93,20 @@ def test_an_instance_of_schema_7_keeps_what_its_family_says_and_has_no_time_limi
     assert found == (*said.values(), None)
 
 
+def test_an_instance_and_a_judgement_of_schema_8_have_neither_data_nor_measures():
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(tables_of(8))
+        said = {"value_is_column": 0, "confirmed_verdict": "value", "time_limit_seconds": 60.0}
+        insert_instance(connection, "a", **said)
+        insert(connection, "judgements", run="r", judged_at="now", confirmed=1, evidence="exact", judge_seconds=0.5)
+        connection.executescript(upgrade(8))
+        found = connection.execute(
+            "SELECT time_limit_seconds, variant, samples, features, equality_rows FROM instances"
+        )
+        assert found.fetchone() == (60.0, None, None, None, None)
+        assert connection.execute("SELECT judge_seconds, measures FROM judgements").fetchone() == (0.5, None)
+
+
 TABLES_AS_THEY_WERE = {
     1: "67727cd4d714fda6",
     2: "51b21d55e440c8fa",
@@ -101,6 +115,7 @@ TABLES_AS_THEY_WERE = {
     5: "891eeabf5d27d2ad",
     6: "fabc570c74bd3059",
     7: "baa8cd085b1976e3",
+    8: "26412191b7c5f42a",
 }
 """The first digits of the sha256 of `tables_of`, which were compared with what these versions wrote."""
 

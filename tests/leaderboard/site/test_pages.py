@@ -13,9 +13,11 @@ from urllib.parse import unquote
 import pytest
 
 from support.rankings import add_own_and_given_limits
-from support.tiny_sites import source_of
+from support.tiny_sites import HOSTILE, png, source_of
+from support.trainings import Trainings
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.site.content import gather
+from vnnbench.leaderboard.site.evidence import BestModel, InstanceEvidence
 from vnnbench.leaderboard.site.figures import data_script, hover
 from vnnbench.leaderboard.site.pages import site_files
 
@@ -482,3 +484,40 @@ def test_a_run_of_two_settings_is_on_the_pages_of_both_and_elsewhere_once(ledger
     assert {series["name"]: series["y"][-1] for series in cactus["series"]} == {
         "scip own limits": 4.0, "highs own limits": 4.0, "highs 10 s": 2.0
     }  # fmt: skip
+
+
+def test_the_page_of_a_problem_without_networks_does_not_speak_of_them(ledger):
+    trainings = Trainings(ledger)
+    trainings.run("101", 0, 0.75, seconds=1.0, centre_value=-89.0)
+    trainings.run("101", 0, None, solver="scip")
+    page = Page(dict(site_files(source_of(ledger)))["instances/wine-8n-101-s0--tight.html"].decode())
+    words = " ".join(page.text.split())
+    for text in (
+        "Best exact value −2.00000.", "value known beforehand−89", "variant101", "training samples89", "features13",
+        "equality rows1000", "test accuracy0.75", "weights5", "exact value−2",
+    ):  # fmt: skip
+        assert text in words
+    assert "dense network" not in words and "counterexample" not in words.replace("Every counterexample and", "")
+
+
+def test_the_best_network_of_an_instance_is_shown_with_its_features_as_text_and_its_file(ledger):
+    trainings = Trainings(ledger)
+    run = trainings.run("101", 0, 0.75, seconds=1.0)
+    names = (HOSTILE, *(f"gene {number}" for number in range(150)))
+    model = BestModel(
+        run, -2.0, "network", {"test_accuracy": 0.75, "weights": 5.0}, {"features that it uses, 151 of 400": names},
+        ("onnx", b"a network"), png(),
+    )  # fmt: skip
+    evidence = {"sha-wine-8n-101-s0--tight": InstanceEvidence(None, (), None, None, None, model=model)}
+    files = dict(site_files(source_of(ledger, evidence)))
+    text = files["instances/wine-8n-101-s0--tight.html"].decode()
+    page = Page(text)
+    assert "Best network" in page.text and "found by highs." in page.text
+    assert "objective, minus the value2.00000" in page.text and "test accuracy0.75" in page.text
+    assert "gene 98" in page.text and "gene 99" not in page.text and "and 51 more" in page.text
+    assert "<script>alert" not in text and "&lt;script&gt;alert(1)" in text and "img src=x" not in page.tags
+    (link,) = [link for link in page.links if link.startswith("../best/")]
+    (picture,) = [link for link in page.links if link.startswith("../pictures/")]
+    assert files[link[3:]] == b"a network" and files[picture[3:]] == png()
+    assert page.images_without_alt == 0 and not page.inline
+    assert 'download="best-wine-8n-101-s0--tight.onnx"' in text

@@ -7,6 +7,7 @@ import json
 import pytest
 from rich.cells import cell_len
 
+from support.trainings import Trainings
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.tables.render import Format, render
 
@@ -198,3 +199,29 @@ def test_ranks_that_flip_are_marked(flipping):
     (pair,) = document["pairs"]
     assert (pair["faster"], pair["slower"], pair["problems"], pair["depth"]) == ("scip", "highs", 11, None)
     assert document["virtual_best"][0]["common_solved"] == 10
+
+
+def test_tables_of_problems_without_a_threshold_do_not_speak_of_counterexamples(ledger):
+    trainings = Trainings(ledger)
+    trainings.run("000", 0, 0.5, seconds=1.0)
+    trainings.run("111", 0, 0.5)
+    trainings.run("000", 0, 0.5, solver="scip")
+    trainings.run("000", 0, 0.5, solver="perceptron", ranked=0, termination="other", objective=4.0)
+    leaderboard = build_leaderboard(ledger.runs())
+    text = render(leaderboard, Format.TABLE)
+    cells = [line.split() for line in text.splitlines()]
+    assert ["setting", "runs", "solved", "value", "time", "mem", "err", "lic", "wrong"] in cells
+    assert ["highs", "2", "1", "2", "1", "0", "0", "0", "0"] in cells
+    assert ["setting", "runs", "value", "gap", "err"] in cells and ["perceptron", "1", "1", "0.500", "0"] in cells
+    for shown in (text, render(leaderboard, Format.LATEX)):
+        words = " ".join(shown.split())
+        assert "olved: proved optimal, with a confirmed value, within the time limit." in words
+        assert "alue: a value confirmed in exact arithmetic within the time limit; a later one counts as time." in words
+        assert not any(word in words.lower() for word in ("counterexample", "robust", "dense", "attack by"))
+
+
+def test_a_run_that_found_nothing_leaves_the_columns_of_counterexamples(ledger):
+    ledger.run("r", ledger.instance("a"))
+    assert ["setting", "runs", "solved", "cex", "robust"] in [
+        line.split()[:5] for line in render(build_leaderboard(ledger.runs()), Format.TABLE).splitlines()
+    ]
