@@ -13,7 +13,7 @@ import pytest
 
 from support.silent import Silent
 from support.solving import Recorder
-from support.training_problems import drawn_problem, objective_by_hand
+from support.train_problems import drawn_problem, objective_by_hand
 from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
 from vnnbench.instances.families.train import TrainProblem

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from support.solving import Recorder
-from support.training_problems import drawn_problem
+from support.train_problems import drawn_problem
 from vnnbench.instances.datasets.splits import make_split
 from vnnbench.instances.datasets.table_sources import load_table, named_table
 from vnnbench.instances.step_networks.step_network import StepNetwork, evaluate, measures
