@@ -75,7 +75,7 @@ def draw_plane(plane: DecisionPlane) -> bytes:
         for text in legend.get_texts():
             text.set_parse_math(False)
         png = BytesIO()
-        figure.savefig(png, format="png", dpi=120, metadata={"Software": None})
+        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
     return png.getvalue()
 
 

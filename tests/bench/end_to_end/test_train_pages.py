@@ -51,7 +51,7 @@ def test_the_measures_of_the_best_network_are_stored_and_confirmed(ran, capsys):
 def test_the_page_shows_the_best_network_and_offers_the_one_that_was_measured(ran):
     page = (ran / f"site/instances/{INSTANCE}.html").read_text()
     assert '<h2 id="h-model">Best network</h2>' in page and "features that it uses" in page
-    (picture,) = re.findall(r'src="\.\./(pictures/[0-9a-f]{20}\.png)" width="672"', page)
+    (picture,) = re.findall(r'src="\.\./(pictures/[0-9a-f]{20}\.png)" width="896"', page)
     assert (ran / "site" / picture).read_bytes().startswith(b"\x89PNG")
     ((href, name),) = re.findall(r'href="\.\./(best/[0-9a-f]{20}\.onnx)" download="([^"]*)"', page)
     assert name == f"best-{INSTANCE}.onnx"

@@ -28,7 +28,7 @@ def pixels(png: bytes) -> np.ndarray:
 
 def test_the_same_plane_gives_the_same_bytes(plane):
     assert draw_plane(plane) == draw_plane(plane)
-    assert Image.open(io.BytesIO(draw_plane(plane))).size == (672, 528)
+    assert Image.open(io.BytesIO(draw_plane(plane))).size == (896, 704)
 
 
 def test_a_region_has_the_colour_of_its_class(plane):
