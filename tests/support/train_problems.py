@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.datasets.labelled_data import GRID, LabelledData, Split
+from vnnbench.instances.datasets.labelled_data import GRID, INTEGER_SCALE, LabelledData, Split
+from vnnbench.instances.families.train import TrainProblem
 from vnnbench.instances.step_networks.train_property import VARIANTS, TrainProperty, Variant, train_property
 
 Samples = tuple[Sequence[Sequence[float]], Sequence[int]]
@@ -63,6 +64,24 @@ def random_problem(seed: int, samples: tuple[int, int] = (4, 8), neurons: tuple[
     return train_property(split, int(random.integers(*neurons, endpoint=True)), chosen, weight_limit, weight_sum_limit)
 
 
+def problem_of_points(
+    points: Float64Array, classes: Sequence[int], neurons: int, asked: Variant, **limits: int | None
+) -> TrainProperty:
+    """Return the problem of points in [0, 1] of these classes, rounded as a split's."""
+    inputs = np.rint(points * INTEGER_SCALE) if asked.integer else np.rint(points * GRID) / GRID
+    return train_property(split_of(inputs, classes, max(classes) + 1), neurons, asked, **limits)  # type: ignore[arg-type]
+
+
+def drawn_problem(
+    asked: Variant, seed: int = 0, samples: int = 20, inputs: int = 3, classes: int = 3, neurons: int = 3, **limits: int
+) -> TrainProperty:
+    """Return a problem of random points and classes, with every class in it."""
+    random = np.random.default_rng(seed)
+    points = random.random((samples, inputs))
+    labels = [*range(classes), *random.integers(0, classes, samples - classes).tolist()]
+    return problem_of_points(points, labels, neurons, asked, **limits)
+
+
 @dataclass(frozen=True)
 class SlowRun:
     """Pre-activations and steps by sample, of the hidden neurons and of the outputs."""
@@ -109,3 +128,10 @@ def is_clear(prop: TrainProperty, run: SlowRun) -> bool:
     """Return whether no pre-activation lies between 0 and eps."""
     values = [value for sums in (*run.hidden, *run.output) for value in sums]
     return all(value <= 0 or value >= Fraction(prop.epsilon) for value in values)
+
+
+def objective_by_hand(prop: TrainProperty, vector: Float64Array) -> Fraction:
+    """Return the objective at a candidate. Fails if the candidate is not feasible."""
+    assert TrainProblem(prop).violation(vector) == 0
+    assert is_clear(prop, slow_run(prop, vector, prop.training))
+    return slow_objective(prop, vector)

@@ -54,6 +54,7 @@ from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.output.libraries import show_instance, show_library
 from vnnbench.runs.execution import execute
 from vnnbench.runs.instance_cache import InstanceCache
+from vnnbench.runs.model_copy import ModelCopy
 from vnnbench.runs.plan import SolverSetting, parse_setting, plan_runs
 
 INSTANCE = "near--plain"
@@ -313,6 +314,14 @@ def test_a_run_without_networks_is_judged_by_its_family(fits, tmp_path, prepared
     assert (judgement.confirmed, judgement.best_exact_value, judgement.own_value) == (1, 0.0, 0.0)
     assert (judgement.replayed_value, judgement.file_value, judgement.float32_value) == (0.0, 0.0, 0.0)
     assert judgement.measures == '{"largest": 0.5, "nonzero": 2.0}'  # of the best candidate, (0.25, -0.5)
+
+
+def test_an_adapter_that_reads_no_model_gets_all_data_of_the_instance(fits, tmp_path):
+    reading = SolverSetting("beside", "1.0", reads_model=False, data_parts=("data",), families=("fit",))
+    (planned,) = plan_runs(fits.rows, [reading], [0], replace(LIMITS, goal=StopGoal.OPTIMIZE))
+    ModelCopy.make(planned, InstanceCache(fits, 1), tmp_path)
+    assert (tmp_path / "data.json").read_bytes() == (fits.folder / "data/near.json").read_bytes()
+    assert (tmp_path / "property.json").read_bytes() == (fits.folder / property_file("near")).read_bytes()
 
 
 @pytest.mark.parametrize(

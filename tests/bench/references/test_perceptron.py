@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from support.solving import Recorder
-from support.training_problems import drawn_problem, problem_of_points
+from support.train_problems import drawn_problem, problem_of_points
 from vnnbench.instances.step_networks.train_file import train_json
 from vnnbench.instances.step_networks.train_property import VARIANTS, Variant
 from vnnbench.references.inputs import PROPERTY_NAME
@@ -23,7 +23,7 @@ def request(folder: Path) -> SolveRequest:
 def test_a_half_space_is_learned_without_errors_by_one_neuron(tmp_path: Path) -> None:
     points = np.random.default_rng(0).random((40, 2))
     points = points[abs(points[:, 0] - 0.75 * points[:, 1] - 0.1) > 0.05]
-    labels = (points[:, 0] - 0.75 * points[:, 1] > 0.1).astype(int)
+    labels = (points[:, 0] - 0.75 * points[:, 1] > 0.1).astype(int).tolist()
     prop = problem_of_points(points, labels, 1, Variant(False, False, True))
     (tmp_path / PROPERTY_NAME).write_bytes(train_json(prop))
     result = AveragedPerceptron().solve(request(tmp_path), Recorder())

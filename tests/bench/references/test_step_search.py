@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from support.training_problems import drawn_problem, objective_by_hand, problem_of_points
+from support.train_problems import drawn_problem, objective_by_hand, problem_of_points
 from vnnbench.instances.families.train import TrainProblem
 from vnnbench.instances.step_networks.train_property import VARIANTS, Box, TrainProperty, Variant
 from vnnbench.references.step_search import Draft, StepSearch, empty_draft
@@ -58,7 +58,7 @@ def test_no_change_of_one_integer_weight_and_its_bias_improves_a_network() -> No
 def test_useless_weights_and_neurons_are_dropped() -> None:
     """The class is whether the first input is large: one weight and one neuron decide it."""
     points = np.random.default_rng(0).random((20, 3))
-    prop = problem_of_points(points, (points[:, 0] > 0.5).astype(int), 3, Variant(True, False, True))
+    prop = problem_of_points(points, (points[:, 0] > 0.5).astype(int).tolist(), 3, Variant(True, False, True))
     begin = Draft(np.ones((3, 3)), np.full(3, -1.5), np.array([[-1.0, 1.0]] * 3), np.array([0.0, 1.0]))
     found = StepSearch(prop, 0).improve(begin, going_on)
     assert found is not None and found[1] == pytest.approx(0.2)
@@ -75,7 +75,7 @@ def test_the_limit_on_the_sum_of_weights_is_kept(limit: int) -> None:
 
 @pytest.mark.parametrize("variant", [VARIANTS[0], VARIANTS[-1]], ids=lambda variant: variant.name)
 def test_samples_without_any_input_have_networks_too(variant: Variant) -> None:
-    prop = problem_of_points(np.zeros((5, 2)), np.array([0, 1, 1, 1, 0]), 2, variant)
+    prop = problem_of_points(np.zeros((5, 2)), [0, 1, 1, 1, 0], 2, variant)
     for begin in (empty_draft(prop), drawn_draft(prop, 0)):
         found = StepSearch(prop, 0).improve(begin, going_on)
         assert found is not None and 4 <= found[1] < 5

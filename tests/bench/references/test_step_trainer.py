@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from support.silent import Silent
 from support.solving import Recorder
-from support.training_problems import drawn_problem, objective_by_hand
+from support.train_problems import drawn_problem, objective_by_hand
 from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
 from vnnbench.instances.families.train import TrainProblem
@@ -123,15 +123,13 @@ def problems(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """A library of one training problem, `drawn`."""
     folder, prop = tmp_path_factory.mktemp("problems"), drawn_problem(ALL)
     model, text = encode(prop, "plain", "drawn--plain"), train_json(prop)
-    row = CatalogRow(
-        instance="drawn--plain", instance_sha256=instance_sha256(mps_text(model), {}, text), problem="drawn",
-        suite="tiny", input_side=None, depth=1, width=prop.neurons, seed=0, network=None, dense_network=None,
-        pruning="none", structure="none", rate=None, finetuned=0, formulation="plain", bounds="none", accuracy=None,
-        dense_accuracy=None, **model.counts(), stable_active=None, stable_inactive=None, unstable=None,
-        constant_rounding=0.0, model=model_file("drawn--plain"), property=property_file("drawn"), centre_value=-20.0,
-        **TrainProblem(prop).facts(),
-    )  # fmt: skip
-    row = replace(row, **asdict(numerics(model)))
+    facts = {field.name: None for field in fields(CatalogRow)} | TrainProblem(prop).facts() | model.counts()
+    row = CatalogRow(**facts | asdict(numerics(model)) | {
+        "instance": "drawn--plain", "instance_sha256": instance_sha256(mps_text(model), {}, text), "problem": "drawn",
+        "suite": "tiny", "seed": 0, "pruning": "none", "structure": "none", "finetuned": 0, "formulation": "plain",
+        "bounds": "none", "constant_rounding": 0.0, "model": model_file("drawn--plain"),
+        "property": property_file("drawn"), "centre_value": -20.0,
+    })  # fmt: skip
     files = {row.property: text, row.model: compress(mps_text(model)), CATALOG: catalog_bytes([row])}
     for relative, content in files.items():
         write_atomic(folder / relative, content)
