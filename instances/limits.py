@@ -64,7 +64,8 @@ MANIFEST_LIMIT = JsonLimit(64 * MEBIBYTE, containers=16, commas=400_000)
 entry of 140 bytes in one object."""
 PROPERTY_LIMIT = JsonLimit(48 * MEBIBYTE, containers=500_000, commas=4_000_000)
 """Limits of a property: three numbers of 25 to 50 bytes for each of `MAX_INPUTS` inputs, and a goal of 100,000
-comparisons of two outputs, each of which has four lists and objects; or 3.9 million inputs of samples, of up to 12 bytes."""
+comparisons of two outputs, each of which has four lists and objects; or 3.9 million inputs of samples, of up to 12
+bytes."""
 SEAL_LIMIT = JsonLimit(64 * MEBIBYTE, containers=100_000, commas=4_000_000)
 """Limits of sealed.json: planted points of 20 bytes for each input: 4,000 points of 784 inputs."""
 STATE_LIMIT = JsonLimit(32 * MEBIBYTE, containers=200_000, commas=1_000_000)

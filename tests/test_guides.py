@@ -115,7 +115,7 @@ def test_the_import_prints_what_the_guide_prints(tmp_path: Path, competition: Pa
 
 
 def test_the_suites_that_the_guide_prints_are_read_and_generated(tmp_path: Path) -> None:
-    mine, closest, spr, largest = blocks(read_guide(INSTANCES), "toml")
+    mine, closest, spr, largest, train = blocks(read_guide(INSTANCES), "toml")
     (command,) = re.findall(r"`(vnnbench generate mine\.toml .*?)`", read_guide(INSTANCES))
     (tmp_path / "mine.toml").write_text(mine)
     run_vnnbench(command, tmp_path)
@@ -126,6 +126,7 @@ def test_the_suites_that_the_guide_prints_are_read_and_generated(tmp_path: Path)
     pruned = re.sub(r"^\[\[pruning\]\]\n(.+\n)+", spr, mine, flags=re.MULTILINE)
     assert parse_suite(pruned, "spr").spr is not None
     assert parse_suite(largest, "largest").n_instances == 4
+    assert parse_suite(train, "train").n_instances == 8
 
 
 def inline_commands(guide: str) -> list[str]:
