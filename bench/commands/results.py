@@ -112,13 +112,15 @@ def merge(results: Path, files: tuple[Path, ...], libraries: tuple[Path, ...]) -
 @click.command(short_help="Make a paper's tables and figures from your runs.")
 @RESULTS
 @click.option("--paper", type=click.Choice([paper.value for paper in Paper]), required=True, help="Paper to follow.")
+@click.option("--library", "libraries", type=PATH, multiple=True, metavar="LIBRARY",
+              help="Library that the runs were made on, for pictures of trained networks; repeatable.")  # fmt: skip
 @click.option("--out", type=PATH, metavar="DIR", help="Folder to write; default: RESULTS/report-PAPER.")
-def report(results: Path, paper: str, out: Path | None) -> int:
+def report(results: Path, paper: str, libraries: tuple[Path, ...], out: Path | None) -> int:
     """Make the tables and figures of a paper from the runs in RESULTS. Prints the report and writes it as report.md,
-    with its figures as PNG and SVG."""
+    with its figures as PNG and SVG. Decision planes of networks on two features need --library."""
     from vnnbench.output.rankings import report_paper
 
-    return report_paper(results, paper, out)
+    return report_paper(results, paper, libraries, out)
 
 
 @example(

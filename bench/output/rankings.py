@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from vnnbench.instances.files import refuse_device, write_atomic
+from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.leaderboard.benchmark_sets.difficulty import RULES
 from vnnbench.leaderboard.benchmark_sets.selection import Selection, Share, select_instances, selection_text
 from vnnbench.leaderboard.papers.report import make_report
@@ -24,6 +25,8 @@ from vnnbench.leaderboard.text import count
 from vnnbench.leaderboard.words import Paper
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.output import display
+from vnnbench.output.progress import ProgressBar
+from vnnbench.sharing.decision_planes import decision_planes
 
 WATCH_SECONDS = 2.0
 """The interval at which `leaderboard --watch` looks for changes of the ledger."""
@@ -110,13 +113,19 @@ def _selection_legend(selection: Selection) -> str:
     return " ".join(parts)
 
 
-def report_paper(results: Path, paper: str, out: Path | None) -> int:
+def report_paper(results: Path, paper: str, libraries: Sequence[Path], out: Path | None) -> int:
     """Write a paper's tables and figures, and print the report; return 1 when a run in it is wrong, else 0."""
     folder = out or results / f"report-{paper}"
-    report = make_report(read_runs(results / LEDGER_NAME), Paper(paper))
+    runs = read_runs(results / LEDGER_NAME)
+    planes: dict[str, bytes] = {}
+    if libraries:
+        with ProgressBar("draw") as progress:
+            planes = decision_planes(runs, results, LibrarySet.open(libraries), progress)
+    report = make_report(runs, Paper(paper), planes)
     for name, data in {**report.figures, "report.md": report.text.encode()}.items():
         write_atomic(folder / name, data)
     sys.stdout.write(report.text)
-    figures = f", with {len(report.figures) // 2} figures as PNG and SVG" if report.figures else ""
+    drawn = {Path(name).stem for name in report.figures}  # a figure may be there as PNG and as SVG
+    figures = f", with {count(len(drawn), 'figure')}" if drawn else ""
     sys.stderr.write(f"{folder / 'report.md'}: written{figures}\n")
     return 1 if report.wrong else 0

@@ -10,9 +10,9 @@ and no sample may have a pre-activation between 0 and eps. Over all training sam
 
     sum E + 0.1 (weights sum w + activations sum st + neurons sum KS)
 
-where the three flags are 0 or 1, sums are not divided by anything, and KS_i is 1 if neuron i is active on some training
-sample. A network predicts the first class whose output is 1, of several too, and class 0 where none is. The value of the
-problem is minus that objective. 0.1 is the float64 number of this decimal.
+where the three flags are 0 or 1, sums are not divided by anything, and KS_i is 1 if neuron i is active on some
+training sample. A network predicts the first class whose output is 1, of several too, and class 0 where none is. The
+value of the problem is minus that objective. 0.1 is the float64 number of this decimal.
 
 Hidden weights lie in [-1, 1]; with the flag `weights` they are integers from 0 to `weight_limit`, and their sum may
 have a limit. In an integer network all weights and biases are integers, and inputs are integers from 0 to 10. A weight

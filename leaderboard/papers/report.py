@@ -7,8 +7,9 @@ Everything from the ledger is escaped. Each setting and formulation has its own 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -21,12 +22,18 @@ from vnnbench.leaderboard.papers import (
     rosenhahn2023_report,
 )
 from vnnbench.leaderboard.ranking.reference import without_reference
-from vnnbench.leaderboard.text import count
+from vnnbench.leaderboard.text import count, markdown_text
 from vnnbench.leaderboard.words import LedgerError, Paper
 
 
 class ReportError(LedgerError):
     """The ledger lacks the runs that a report needs; the message names them."""
+
+
+PLANES_LEGEND = (
+    "The best network of any run on the first split of each problem with two features: its predicted classes, its "
+    "hidden neurons as lines, training samples filled, test samples hollow."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +45,24 @@ class Report:
     wrong: int
 
 
-def make_report(runs: pd.DataFrame, paper: Paper) -> Report:
-    """Make a paper's figures and tables from these runs. Raises `ReportError`."""
+def make_report(runs: pd.DataFrame, paper: Paper, planes: Mapping[str, bytes] = MappingProxyType({})) -> Report:
+    """Make a paper's figures and tables from these runs.
+
+    planes: pictures of decision planes (PNG) by problem, which follow the tables. Raises `ReportError`.
+    """
     makers = {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024, Paper.ROSENHAHN2023: _rosenhahn2023}
-    return makers[paper](runs)
+    return _with_planes(makers[paper](runs), planes)
+
+
+def _with_planes(report: Report, planes: Mapping[str, bytes]) -> Report:
+    if not planes:
+        return report
+    names = {problem: f"planes-{re.sub(r'[^a-z0-9-]+', '-', problem.lower())[:100]}.png" for problem in planes}
+    lines = ["", "## Decision planes", "", PLANES_LEGEND]
+    for problem, name in names.items():
+        lines += ["", f"{markdown_text(problem)}:", "", f"![Decision planes]({name})"]
+    figures = report.figures | {name: planes[problem] for problem, name in names.items()}
+    return replace(report, text=report.text + "\n".join(lines) + "\n", figures=figures)
 
 
 def _pham2025(runs: pd.DataFrame) -> Report:

@@ -20,7 +20,7 @@ def test_report_prints_what_it_writes_and_says_what_is_smaller(
     assert captured.out == (out / "report.md").read_text(encoding="utf-8")
     assert captured.out.startswith("Smaller than the paper: of its 1,600 pairs")
     assert "data not in the paper: digits" in captured.out.splitlines()[0]
-    assert captured.err == f"{out / 'report.md'}: written, with 2 figures as PNG and SVG\n"
+    assert captured.err == f"{out / 'report.md'}: written, with 2 figures\n"
     assert {path.suffix for path in out.iterdir()} == {".md", ".png", ".svg"}
 
 

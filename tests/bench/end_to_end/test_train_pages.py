@@ -74,3 +74,14 @@ def test_without_its_candidates_the_page_has_no_network(ran, tmp_path):
             file.rename(ran / "results/candidates" / file.name)
     page = (out / f"instances/{INSTANCE}.html").read_text()
     assert "Best network" not in page and "Best exact value" in page and not (out / "best").exists()
+
+
+def test_a_report_shows_decision_planes_where_it_is_given_the_library(ran, tmp_path, capsys):
+    report = ["report", str(ran / "results"), "--paper", "rosenhahn2023"]
+    assert run_command([*report, "--library", str(ran / "library"), "--out", str(tmp_path / "with")]) == 0
+    (picture,) = (tmp_path / "with").glob("*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert f"![Decision planes]({picture.name})" in capsys.readouterr().out
+    assert run_command([*report, "--out", str(tmp_path / "without")]) == 0
+    assert "Decision planes" not in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "without").iterdir()] == ["report.md"]
