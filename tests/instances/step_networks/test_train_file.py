@@ -95,6 +95,7 @@ def test_a_hostile_value_is_read_or_refused_in_one_line(path, document, tmp_path
         ("training.inputs.1", 7, "key 'inputs' holds 7; it must be a list"),
         ("training.inputs.0.0", 0.3, "must hold inputs that are multiples of 1/1024 from 0 to 1024"),
         ("training.inputs.0.0", -1.0, "must hold inputs that are multiples of 1/1024 from 0 to 1024"),
+        ("training.inputs.0.0", 1.7e308, "must hold inputs that are multiples of 1/1024 from 0 to 1024"),
         ("training.inputs.0.0", 1025.0, "must hold inputs that are multiples of 1/1024 from 0 to 1024"),
         ("training.inputs.0.0", "0", "key 'inputs' holds '0'; it must be a float64"),
         ("training.classes.0", 2, "key 'training' must hold classes from 0 to 1"),
