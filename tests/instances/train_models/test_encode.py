@@ -102,7 +102,7 @@ def test_both_formulations_have_the_same_optimum(seed, tmp_path):
 
 
 @pytest.mark.parametrize("ingredient", list(Ingredient))
-@pytest.mark.parametrize("seed", [1, 4, 6])
+@pytest.mark.parametrize("seed", [1, 9, 26, 38])
 def test_each_ingredient_keeps_the_optimum_alone_and_as_the_only_one_left_out(ingredient, seed, tmp_path):
     prop = random_problem(seed, (4, 5), (2, 2))
     wanted = pytest.approx(optimum("highs", encode(prop, "plain", "m"), tmp_path), abs=1e-5)
