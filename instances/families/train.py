@@ -110,7 +110,7 @@ class TrainProblem(Problem):
         ]
         sparse = f" with few {' and '.join(terms)}" if terms else ""
         return (
-            f"how few errors does {'an integer' if prop.variant.integer else 'a'} network of {prop.neurons} step "
+            f"how few errors does a {'n integer' if prop.variant.integer else ''} network of {prop.neurons} step "
             f"neurons{sparse} make on {prop.training.n_samples} samples of {prop.split.dataset}"
         )
 

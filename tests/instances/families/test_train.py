@@ -81,11 +81,13 @@ def test_a_decoder_reads_the_network_and_nothing_else():
     assert read == {name for name in names if name.split("_")[0] in {"w", "b", "q", "bF"}}
 
 
-def test_the_question_names_what_is_sparse():
-    assert TrainProblem(problem("101", 3)).question() == (
-        "how few errors does a network of 3 step neurons with few weights and neurons make on 4 samples of tiny"
-    )
-    assert "does an integer network of 2 step neurons with few" in str(TrainProblem(problem("int")).question())
+@pytest.mark.parametrize("name", ["000", "101", "int"])
+def test_the_question_names_the_network_and_what_is_sparse(name):
+    found, prop = str(TrainProblem(problem(name, 3)).question()), problem(name, 3)
+    assert "network of 3 step neurons" in found and found.endswith("on 4 samples of tiny")
+    terms = zip(("weights", "activations", "neurons"), prop.variant.flags, strict=True)
+    assert ("integer" in found) == prop.variant.integer
+    assert all((term in found.replace("step neurons", "")) == flag for term, flag in terms)
 
 
 def test_every_candidate_with_a_value_is_confirmed_and_no_bound_excludes_one():
