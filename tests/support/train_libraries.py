@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,28 @@ def write_train_library(folder: Path, problems: Mapping[str, TrainProperty]) -> 
 
 def _row(name: str, prop: TrainProperty, formulation: str, model: MilpModel) -> CatalogRow:
     problem = TrainProblem(prop)
-    facts: dict[str, Any] = {**model.counts(), **problem.facts()}
     centre_value = problem.evaluators({}).own.value(problem.centre)
     assert centre_value is not None
-    row = CatalogRow(
-        instance=model.name, instance_sha256=instance_sha256(mps_text(model), {}, train_json(prop)), problem=name,
-        suite="tiny", input_side=None, depth=1, width=prop.neurons, seed=0, network=None, dense_network=None,
-        pruning="none", structure="none", rate=None, finetuned=0, formulation=formulation, bounds="none", accuracy=None,
-        dense_accuracy=None, stable_active=None, stable_inactive=None, unstable=None,
-        constant_rounding=objective_rounding(model), model=model_file(model.name), property=property_file(name),
-        centre_value=float(centre_value), **facts,
-    )  # fmt: skip
+    columns: dict[str, Any] = {
+        "instance": model.name,
+        "instance_sha256": instance_sha256(mps_text(model), {}, train_json(prop)),
+        "problem": name,
+        "suite": "tiny",
+        "depth": 1,
+        "width": prop.neurons,
+        "seed": 0,
+        "pruning": "none",
+        "structure": "none",
+        "finetuned": 0,
+        "formulation": formulation,
+        "bounds": "none",
+        "constant_rounding": objective_rounding(model),
+        "model": model_file(model.name),
+        "property": property_file(name),
+        "centre_value": float(centre_value),
+    }
+    absent = dict.fromkeys(field.name for field in fields(CatalogRow) if field.default is MISSING)
+    row = CatalogRow(**{**absent, **columns, **model.counts(), **problem.facts()})
     return replace(row, **asdict(numerics(model)))
 
 
