@@ -78,12 +78,12 @@ class TrainProblem(Problem):
         return np.zeros(n_parameters(self.property))
 
     def points(self, generator: np.random.Generator) -> Iterator[tuple[str, Float64Array]]:
-        """Yield the network without weights, and random ones with all, half and a fifth of their weights."""
+        """Yield the network without weights, and random ones: three with all weights, with half, and with a fifth."""
         yield "the network without weights", self.centre
-        for density in (1.0, 0.5, 0.2):
+        for density in 3 * (1.0, 0.5, 0.2):
             draws = (self.repair(random_candidate(self.property, generator, density)) for _ in range(_DRAWS))
             if (network := next((found for found in draws if found is not None), None)) is not None:
-                yield f"a network with a share of {density:g} of its weights", network
+                yield f"a random network with a share of {density:g} of its weights", network
 
     def decoder(self, column_names: Sequence[str]) -> Decoder:
         return NetworkDecoder(self.property, column_names)

@@ -140,8 +140,7 @@ def _data(document: dict[str, Any], key: str, n_inputs: int, n_classes: int) -> 
         raise PropertyError(f"key {key!r} must hold {n_inputs} inputs and a class for each sample")
     inputs = np.array([[as_float(value, "inputs") for value in row] for row in rows], dtype=np.float64)
     inputs = inputs.reshape(len(rows), n_inputs)
-    on_grid = (inputs >= 0) & (inputs <= MAX_INPUT) & (inputs * GRID == np.rint(inputs * GRID))
-    if not on_grid.all():
+    if not ((inputs >= 0) & (inputs <= MAX_INPUT)).all() or (inputs * GRID % 1 != 0).any():
         raise PropertyError(f"key {key!r} must hold inputs that are multiples of 1/{GRID} from 0 to {MAX_INPUT}")
     classes = np.array([typed({"classes": label}, "classes", int) for label in labels], dtype=np.int64)
     if len(classes) and classes.max() >= n_classes:

@@ -12,7 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from support.fuzzing import attempt, fuzz
 from support.small_files import SMALL_ONNX, SMALL_VNNLIB, SMALL_VNNLIB_2
-from vnnbench.instances.families import problem_of
+from support.train_problems import random_problem
+from vnnbench.instances.families import problem_of, read_problem
+from vnnbench.instances.families.train import TrainProblem
 from vnnbench.instances.formulations.milp import OBJECTIVE
 from vnnbench.instances.formulations.mps import mps_text, parse_mps, read_mps
 from vnnbench.instances.generation.instances_csv import read_instances
@@ -21,6 +23,8 @@ from vnnbench.instances.onnx_files.reader import parse_onnx, read_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.properties.property_file import property_json, read_property
 from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
+from vnnbench.instances.step_networks.train_file import parse_train, train_json
+from vnnbench.instances.train_models import TrainFormulation, encode
 
 DIMENSIONS = (-1, 0, 1, 2, 3, 7, 2**16, 2**31, 2**62, 2**63 - 1)
 
@@ -346,5 +350,23 @@ def test_a_property_is_read_or_refused(tmp_path, properties, family):
         again = tmp_path / "again.json"
         again.write_bytes(property_json(prop))
         assert property_json(read_property(again)) == again.read_bytes()
+
+    fuzz(check)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mutated_training_problems_are_read_and_written_exactly_or_refused(seed, tmp_path):
+    valid, path = orjson.loads(train_json(random_problem(seed))), tmp_path / "mutated.json"
+
+    def check(mutator):
+        path.write_bytes(mutator.mutate_json(valid))
+        found = attempt(read_problem, path)
+        if not isinstance(found, TrainProblem):
+            return
+        assert found.violation(found.centre) == 0
+        assert found.evaluators({}).own.value(found.centre) is not None
+        assert parse_train(orjson.loads(train_json(found.property))).big_m == found.property.big_m
+        for formulation in TrainFormulation:
+            assert encode(found.property, formulation, "m").n_rows > 0
 
     fuzz(check)

@@ -9,12 +9,14 @@ import pytest
 
 from support.networks import make_network
 from support.properties import make_set
+from support.train_problems import problem
 from vnnbench.instances.bounds.levels import BoundLevel
 from vnnbench.instances.formulations.milp import MilpBuilder
 from vnnbench.instances.formulations.sensitivity import tolerance_reach
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import bound_tight, encode_tight
 from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.instances.train_models import encode
 
 
 def test_sensitivity_of_a_chain_of_rows_by_hand():
@@ -60,3 +62,23 @@ def test_sensitivity_grows_with_the_slope_in_surrogatelib_and_not_in_tight(k, ta
     # The big-M remain, in units of the value.
     largest_m = 2.0**k * np.abs(V).sum() * np.abs(W).max() * 3
     assert tight(steep) < 1e-6 * (100 + largest_m)
+
+
+def test_integer_columns_of_an_objective_are_added_and_not_taken_for_independent():
+    """E = 1 - d and F >= d; -4 d + 3 E + 2 F + g moves by 4 + 3 + 1 for d, E and g, and independently by 2 for F."""
+    builder = MilpBuilder("binaries")
+    d, g = (builder.add_column(name, 0.0, 1.0, integer=True) for name in "dg")
+    E, F = (builder.add_column(name, 0.0, 1.0) for name in "EF")
+    builder.add_row("error", "E", 1.0, [E, d], [1.0, 1.0])
+    builder.add_row("relaxed", "G", 0.0, [F, d], [1.0, -1.0])
+    for column, cost in ((d, -4.0), (E, 3.0), (F, 2.0), (g, 1.0)):
+        builder.set_objective(column, cost)
+    assert tolerance_reach(builder.build()) == pytest.approx(1e-6 * (4 + 3 + 1 + 2), rel=5e-3)
+
+
+@pytest.mark.parametrize(("name", "weights"), [("000", 0.0), ("011", 8 * 0.1 + 2 * 0.1), ("100", 4 * 0.1)])
+def test_errors_and_sparsity_terms_of_a_training_model_all_count(name, weights):
+    """The 8 errors of XOR count 1 each, in either formulation; 8 steps, 2 switches and 4 weights 0.1 each."""
+    for formulation in ("plain", "tight"):
+        model = encode(problem(name), formulation, "m")
+        assert tolerance_reach(model) == pytest.approx(1e-6 * (8 + weights), rel=5e-3)

@@ -13,6 +13,8 @@ from support.train_problems import XOR, problem, random_problem, split_of, varia
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.families import read_problem
 from vnnbench.instances.families.train import TrainProblem
+from vnnbench.instances.limits import JsonLimit
+from vnnbench.instances.step_networks import train_file
 from vnnbench.instances.step_networks.train_file import parse_train, train_json
 from vnnbench.instances.step_networks.train_property import TrainProperty, train_property
 
@@ -95,6 +97,7 @@ def test_a_hostile_value_is_read_or_refused_in_one_line(path, document, tmp_path
         ("training.inputs.1", 7, "key 'inputs' holds 7; it must be a list"),
         ("training.inputs.0.0", 0.3, "must hold inputs that are multiples of 1/1024 from 0 to 1024"),
         ("training.inputs.0.0", -1.0, "must hold inputs that are multiples of 1/1024 from 0 to 1024"),
+        ("training.inputs.0.0", 1.7e308, "must hold inputs that are multiples of 1/1024 from 0 to 1024"),
         ("training.inputs.0.0", 1025.0, "must hold inputs that are multiples of 1/1024 from 0 to 1024"),
         ("training.inputs.0.0", "0", "key 'inputs' holds '0'; it must be a float64"),
         ("training.classes.0", 2, "key 'training' must hold classes from 0 to 1"),
@@ -142,7 +145,7 @@ def test_a_network_that_would_fill_the_memory_is_refused_before_it_is_made(docum
         parse_train(wide)
 
 
-def test_a_data_set_too_large_for_the_file_is_refused_when_it_is_written():
-    split = split_of(np.zeros((2_100, 1_000)), [0, 1] * 1_050)
-    with pytest.raises(PropertyError, match="data set tiny: its property would hold more than 2000000 values"):
-        train_json(train_property(split, 1, variant("000")))
+def test_a_data_set_too_large_for_the_file_is_refused_when_it_is_written(monkeypatch):
+    monkeypatch.setattr(train_file, "PROPERTY_LIMIT", JsonLimit(10_000, containers=100, commas=50))
+    with pytest.raises(PropertyError, match="data set tiny: its property would hold more than 50 values"):
+        train_json(train_property(split_of(np.zeros((20, 3)), [0, 1] * 10), 1, variant("000")))
