@@ -20,7 +20,7 @@ from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.generation.generate import generate, work_of
 from vnnbench.instances.generation.suite_work import GenerationOptions
 from vnnbench.instances.layout import CATALOG, INSTANCES, STATE, model_file, property_file
-from vnnbench.instances.library.checks import check_files, check_row
+from vnnbench.instances.library.checks import check_files, check_lifting, check_row
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.suites.suite_toml import load_suite, parse_suite
 
@@ -81,6 +81,14 @@ def test_check_finds_nothing_in_a_fresh_library(whole):
     library = Library.open(whole)
     assert list(check_files(library)) == []
     assert [finding for row in library.rows for finding in check_row(library, row)] == []
+
+
+def test_check_finds_nothing_where_samples_are_merged(tmp_path):
+    (tmp_path / "same.csv").write_text("x,class\n" + "0,a\n1,b\n2,a\n" * 6)
+    text = TRAIN_SUITE.replace('dataset = "corner"', 'csv = "same.csv"\ntarget = "class"').replace("101", "010")
+    library = generate(parse_suite(text, str(tmp_path / "suite.toml")), tmp_path / "library")
+    assert {row.formulation for row in library.rows if 0 < row.constant_rounding < 1e-15} == {"tight"}
+    assert [finding for row in library.rows for finding in check_lifting(library, row)] == []
 
 
 def test_check_counts_the_equations(whole):
