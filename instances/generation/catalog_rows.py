@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from typing import Any
 
 from vnnbench.instances.bounds.levels import BoundLevel
@@ -18,10 +17,10 @@ from vnnbench.instances.library.library import instance_sha256
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.properties.property import Property
 from vnnbench.instances.properties.property_file import property_json
-from vnnbench.instances.rationals import float_above
-from vnnbench.instances.step_networks.train_property import FACTOR, TrainProperty
+from vnnbench.instances.step_networks.train_property import TrainProperty
 from vnnbench.instances.suites.network_suite import Formulation, Pruning
 from vnnbench.instances.suites.train_suite import TrainInstance
+from vnnbench.instances.train_models.rounding import objective_rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,20 +144,9 @@ def train_row(
         stable_active=None,
         stable_inactive=None,
         unstable=None,
-        constant_rounding=_objective_rounding(prop, model),
+        constant_rounding=objective_rounding(model),
         model=model_file(instance.name),
         property=property_file(instance.problem),
         centre_value=None if centre_value is None else float(centre_value),
         **facts,
     )
-
-
-def _objective_rounding(prop: TrainProperty, model: MilpModel) -> float:
-    """Return how far the objective of a model can be from the problem's, because 0.1 times a number of merged samples
-    is rounded to float64 in the coefficient of their step."""
-    if not prop.variant.activations:
-        return 0.0
-    steps = [j for j, name in enumerate(model.column_names) if name.startswith("st_")]
-    coefficients = model.objective[steps].tolist()
-    exact = [round(coefficient / FACTOR) * Fraction(FACTOR) for coefficient in coefficients]
-    return float_above(sum((abs(Fraction(c) - e) for c, e in zip(coefficients, exact, strict=True)), Fraction(0)))
