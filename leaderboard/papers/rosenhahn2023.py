@@ -40,6 +40,12 @@ class Data:
     features: int | None
     neurons: int | None
 
+    @property
+    def is_of_paper(self) -> bool:
+        """Whether Table 3 of [R] is about these data, with no more samples and as many neurons."""
+        samples = ROSENHAHN_SAMPLES.get(self.dataset or "")
+        return samples is not None and (self.samples or 0) >= samples and self.neurons == ROSENHAHN_NEURONS
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkRow:

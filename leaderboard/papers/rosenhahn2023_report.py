@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
 
 from vnnbench.common.text import plain
-from vnnbench.leaderboard.papers.rosenhahn2023 import (
-    Data,
-    NetworkRow,
-    SizeRow,
-    TimeRow,
-    Trained,
-    network_rows,
-    size_rows,
-    time_rows,
+from vnnbench.leaderboard.papers.rosenhahn2023 import Trained
+from vnnbench.leaderboard.papers.rosenhahn2023_findings import (
+    LEAST_SPLITS,
+    SHIFT_SECONDS,
+    Difference,
+    Findings,
+    Speedup,
+    find,
+    speedups,
 )
-from vnnbench.leaderboard.papers.rosenhahn2023_findings import SHIFT_SECONDS, Difference, Findings, find, speedups
+from vnnbench.leaderboard.papers.rosenhahn2023_tables import render_tables, variant_name
 from vnnbench.leaderboard.papers.values import (
-    ROSENHAHN_ACCURACIES,
     ROSENHAHN_FLAGS,
     ROSENHAHN_LIMIT_SECONDS,
     ROSENHAHN_NEURONS,
@@ -28,15 +25,12 @@ from vnnbench.leaderboard.papers.values import (
     ROSENHAHN_PROBLEMS,
     ROSENHAHN_SAMPLES,
     ROSENHAHN_SETUP,
-    ROSENHAHN_SIZES,
     ROSENHAHN_SPLITS,
-    ROSENHAHN_TIMES,
     ROSENHAHN_VARIANTS,
 )
+from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE
 from vnnbench.leaderboard.tables.phrases import describe_limits, describe_setting
-from vnnbench.leaderboard.text import NONE, count, format_number, format_percent, markdown_table, markdown_text, span
-
-Row = TypeVar("Row", NetworkRow, TimeRow, SizeRow)
+from vnnbench.leaderboard.text import NONE, count, format_number, markdown_table, markdown_text, span
 
 _INTRODUCTION = f"""\
 # Rosenhahn 2023, from these runs
@@ -50,64 +44,65 @@ variant such as 101 says which sparsity terms are in the objective, each with th
 activations, for neurons; int is the integer network with all three. {ROSENHAHN_PRIOR} is the model of Thorbjarnarson
 and Yorke-Smith (PLOS ONE 18(2), 2023).
 
-The tables of the paper are not available here. The rows "paper" have what its text prints, and dashes elsewhere."""
+Many networks can have the least objective: solvers and formulations stop at different ones, so test accuracies differ
+between them even where the objectives agree.
 
-_TABLE_3 = """\
-Means over the runs with a network: accuracy on the test samples with its standard deviation, accuracy on the training
-samples, hidden weights that are not 0, steps of hidden neurons that are 1 over all training samples, neurons that have
-one, and the objective. without: runs without a network. A setting that is "not ranked" is a heuristic beside the
-solvers: what it reaches in the same time, whatever the formulation."""
-_TABLE_4 = """\
-Seconds until the solver stopped, at most the limit: mean, least and most. solved: optimal within the limit. at limit:
-stopped by it; gap: between their confirmed value and their bound, mean in percent of the larger one, 100% where one is
-missing. Ranked solvers only. The paper's text prints one time each; it names the variant of ovarian, and that of wine
-follows from the context."""
-_TABLE_5 = """\
-After each data set stands Train, training samples x features. f: columns. A, Aeq: inequality and equality rows. encode:
-mean seconds to build and write a model. Ranges are over the splits."""
+The tables of the paper are not available here; the few rows "paper" have what its text prints."""
 
-_NETWORK_NUMBERS = (
-    "runs", "without", "test accuracy", "train accuracy", "weights", "activations", "neurons", "objective",
-)  # fmt: skip
-_TIME_NUMBERS = ("runs", "solved", "mean s", "min s", "max s", "at limit", "gap")
-_SIZE_NUMBERS = ("f", "A", "Aeq", "nonzeros", "encode s")
+_RULE = f"""\
+A finding is confirmed or contradicted where a two-sided exact sign test over the splits has p at most {SIGNIFICANCE:g}
+and the mean difference has the sign that most splits have, else open. With fewer than {LEAST_SPLITS} splits with a
+difference it is always open. Each split counts once, with the mean over its pairs of networks, which are of one setting
+and formulation. p is corrected neither for the number of tests nor for the samples that splits of one data set share.
+
+In brackets stands the mean difference in percentage points of accuracy; in the last column it is that of the term for
+the weights."""
+_DETAILS = """\
+Differences are means over the splits in percentage points of accuracy. Beside them stand the numbers of splits whose
+difference is above 0, 0, and below 0, and the p of the sign test."""
+_QUESTIONS = (
+    f"Sparsity improves test accuracy over {ROSENHAHN_PLAIN}",
+    f"{ROSENHAHN_PLAIN} overfits more than the others",
+    "The weights' sparsity matters most",
+)
+_TEST = ("splits", "difference", "above 0", "equal", "below 0", "p", "finding")
 
 
 def render(trained: Trained) -> str:
     """Return the whole report as markdown."""
-    networks, times, sizes = list(network_rows(trained)), list(time_rows(trained)), list(size_rows(trained))
+    found = find(trained)
     parts = [
-        markdown_text(first_line(trained, networks)),
+        markdown_text(first_line(trained)),
         _INTRODUCTION,
+        "## What the paper finds, and what these runs say",
+        *_summary(found),
+        "## Settings",
         *_settings(trained),
-        *_findings(trained),
-        "## Table 3: accuracy and size of the networks",
-        _TABLE_3,
-        *_by_data(networks, ("variant", "setting", "formulation"), _NETWORK_NUMBERS, _network_cells),
-        "## Table 4: times",
-        _TABLE_4,
-        *_by_data(times, ("variant", "setting", "formulation"), _TIME_NUMBERS, _time_cells),
-        "## Table 5: sizes of the models",
-        _TABLE_5,
-        *_by_data(sizes, ("variant", "formulation"), _SIZE_NUMBERS, _size_cells),
+        "## The findings in detail",
+        _DETAILS,
+        *_sparsity(found),
+        *_overfitting(found),
+        *_terms(found),
+        *_plain_over_tight(list(speedups(trained))),
+        *render_tables(trained),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def first_line(trained: Trained, networks: Sequence[NetworkRow]) -> str:
+def first_line(trained: Trained) -> str:
     """Return one line on what these runs lack compared with the paper, with ranges if sections differ."""
     problems = trained.in_design or [0]
-    whole = (
+    design = (
         f"of its {ROSENHAHN_PROBLEMS} problems ({len(ROSENHAHN_SAMPLES)} data sets, {len(ROSENHAHN_VARIANTS)} "
-        f"variants, {ROSENHAHN_SPLITS} splits, {ROSENHAHN_NEURONS} neurons), for each setting and formulation"
+        f"variants, {ROSENHAHN_SPLITS} splits, {ROSENHAHN_NEURONS} neurons)"
     )
     if max(problems) == 0:
-        head = "None of the problems of the paper's Table 3: all runs are on other data, or on fewer samples or neurons"
+        head = f"Smaller than the paper: none {design}, but similar ones (other data, fewer samples or other networks)"
     elif min(problems) < ROSENHAHN_PROBLEMS:
-        head = f"Smaller than the paper: {span(problems)} {whole}"
+        head = f"Smaller than the paper: {span(problems)} {design}, for each setting and formulation"
     else:
         head = f"All {ROSENHAHN_PROBLEMS} problems of the paper's Table 3, for each setting and formulation"
-    others = sorted({plain(row.data.dataset or NONE) for row in networks} - set(ROSENHAHN_SAMPLES))
+    others = sorted({plain(name) for name in trained.runs["dataset"].fillna(NONE)} - set(ROSENHAHN_SAMPLES))
     ranked = [trained.settings[place] for place in sorted(trained.ranked["setting"].unique())]
     settings = ranked or trained.settings
     shorter = any((setting.time_limit_seconds or 0.0) < ROSENHAHN_LIMIT_SECONDS for setting in settings)
@@ -119,7 +114,6 @@ def first_line(trained: Trained, networks: Sequence[NetworkRow]) -> str:
 
 
 def _settings(trained: Trained) -> Iterator[str]:
-    yield "## Settings"
     ranked = set(trained.ranked["setting"])
     lines = []
     for place in sorted(trained.runs["setting"].unique()):
@@ -142,48 +136,69 @@ def _settings(trained: Trained) -> Iterator[str]:
 # -- findings ------------------------------------------------------------------------------------------------------
 
 
-def _findings(trained: Trained) -> Iterator[str]:
-    found, times = find(trained), list(speedups(trained))
-    yield "## What the paper finds, and what these runs say"
-    yield (
-        "Each difference is between two networks of one setting and formulation on the same data and split, in "
-        "percentage points of accuracy. A finding is confirmed where the mean difference and most splits point its "
-        "way, contradicted where both point the other way, else open."
+def _summary(found: Sequence[Findings]) -> Iterator[str]:
+    rows = (
+        [
+            *_names(one),
+            _short(one.sparse, one.sparse.is_above),
+            _short(one.overfitting.difference, one.overfitting.difference.is_above),
+            _short(one.by_flag[ROSENHAHN_FLAGS[0]], one.weights_matter_most),
+        ]
+        for one in found
     )
-    yield f"### Sparsity improves test accuracy over {ROSENHAHN_PLAIN}"
-    yield from _table(
-        ("setting", "formulation", "variant"), ("splits", "difference", "better", "equal", "worse", "finding"),
-        (
-            [*_names(one), "all" if variant is None else _variant(variant), *_difference(difference)]
-            for one in found
-            for variant, difference in one.sparse.items()
-            if difference.pairs
-        ),
-    )  # fmt: skip
-    yield f"### {ROSENHAHN_PLAIN} overfits"
-    yield "Mean accuracy on training and on test samples; confirmed where the excess is above 0 and that of the others."
-    yield from _table(
-        ("setting", "formulation", "variants"), ("networks", "train", "test", "excess", "finding"),
-        (
-            [*_names(one), what, str(own.networks), _percent(own.train), _percent(own.test), _points(own.excess),
-             _finding(one.overfits) if own is one.plain else ""]
-            for one in found
-            for what, own in ((ROSENHAHN_PLAIN, one.plain), ("the others", one.others))
-            if own.networks
-        ),
-    )  # fmt: skip
-    yield "### The weights' sparsity matters most"
-    yield "Each term switched on, beside the same other terms without it; int is left out."
-    yield from _table(
-        ("setting", "formulation", "term"), ("splits", "difference", "better", "equal", "worse", "finding"),
-        (
-            [*_names(one), flag, *_difference(difference)[:-1],
-             _finding(one.weights_matter_most) if flag == ROSENHAHN_FLAGS[0] else ""]
-            for one in found
-            for flag, difference in one.by_flag.items()
-            if difference.pairs
-        ),
-    )  # fmt: skip
+    yield from _table(("setting", "formulation", *_QUESTIONS), (), rows)
+    yield _RULE
+
+
+def _short(difference: Difference, holds: bool | None) -> str:
+    return f"{_finding(holds)} ({_points(difference.mean)})" if difference.splits else NONE
+
+
+def _sparsity(found: Sequence[Findings]) -> Iterator[str]:
+    yield f"### {_QUESTIONS[0]}"
+    yield f"The test accuracy of a variant minus that of {ROSENHAHN_PLAIN}; all: the mean over the variants."
+    rows = (
+        [*_names(one), variant_name(name), *_test(difference), _finding(difference.is_above)]
+        for one in found
+        for name, difference in (one.by_variant | {"all": one.sparse}).items()
+        if difference.splits
+    )
+    yield from _table(("setting", "formulation", "variant"), _TEST, rows)
+
+
+def _overfitting(found: Sequence[Findings]) -> Iterator[str]:
+    yield f"### {_QUESTIONS[1]}"
+    yield (
+        "The excess of a network is its accuracy on training samples minus that on test samples. The difference is the "
+        f"excess of {ROSENHAHN_PLAIN} minus the mean excess of the other variants. Where all networks are right on all "
+        "training samples, it is that of the first question."
+    )
+    own = ((one, one.overfitting, one.overfitting.difference) for one in found)
+    rows = (
+        [*_names(one), *map(_points, (excess.plain, excess.others)), *_test(difference), _finding(difference.is_above)]
+        for one, excess, difference in own
+        if difference.splits
+    )
+    yield from _table(("setting", "formulation"), (f"excess of {ROSENHAHN_PLAIN}", "of the others", *_TEST), rows)
+
+
+def _terms(found: Sequence[Findings]) -> Iterator[str]:
+    yield f"### {_QUESTIONS[2]}"
+    yield (
+        "The test accuracy with a term switched on minus that with the same other terms alone; int is left out. "
+        "Confirmed where the weights have the largest mean and improve the accuracy by their own test; contradicted "
+        "where a term with a larger mean improves it by its test, or the weights reduce it by theirs; else open."
+    )
+    rows = (
+        [*_names(one), flag, *_test(difference), _finding(one.weights_matter_most) if at == 0 else ""]
+        for one in found
+        for at, (flag, difference) in enumerate(one.by_flag.items())
+        if difference.splits
+    )
+    yield from _table(("setting", "formulation", "term"), _TEST, rows)
+
+
+def _plain_over_tight(times: Sequence[Speedup]) -> Iterator[str]:
     yield "### Beyond the paper: plain over tight"
     yield (
         f"Shifted geometric means of seconds, shift {SHIFT_SECONDS:g} s, over the problems that a setting ran in both "
@@ -208,114 +223,17 @@ def _names(found: Findings) -> list[str]:
     return [plain(found.setting.label), plain(found.formulation)]
 
 
-def _difference(found: Difference) -> list[str]:
-    counts = map(str, (found.better, found.equal, found.worse))
-    return [str(found.pairs), _points(found.mean), *counts, _finding(found.improves)]
+def _test(found: Difference) -> list[str]:
+    return [
+        str(found.splits),
+        _points(found.mean),
+        *map(str, (found.above, found.equal, found.below)),
+        f"{found.p:.2g}",
+    ]
 
 
 def _finding(holds: bool | None) -> str:
     return {True: "confirmed", False: "contradicted", None: "open"}[holds]
-
-
-# -- tables --------------------------------------------------------------------------------------------------------
-
-
-def _by_data(
-    rows: Sequence[Row],
-    names: Sequence[str],
-    numbers: Sequence[str],
-    cells: Callable[[Data, list[Row]], Iterator[list[str]]],
-) -> Iterator[str]:
-    """Yield a heading and a table for the rows about each data set, and for those that only the paper has."""
-    for data, own in groupby(rows, key=lambda row: row.data):
-        yield f"### {_about(data)}"
-        yield "\n".join(markdown_table((*names, "source"), numbers, cells(data, list(own))))
-    for dataset, samples in ROSENHAHN_SAMPLES.items():
-        if not any(row.data.dataset == dataset for row in rows):
-            data = Data(dataset, samples, None, ROSENHAHN_NEURONS)
-            known = [line for line in cells(data, []) if any(cell != NONE for cell in line[len(names) + 1 :])]
-            if known:
-                yield f"### {dataset}: not in these runs"
-                yield "\n".join(markdown_table((*names, "source"), numbers, known))
-
-
-def _about(data: Data) -> str:
-    shape = f"{NONE if data.samples is None else data.samples} x {NONE if data.features is None else data.features}"
-    neurons = "" if data.neurons is None else f", {count(data.neurons, 'neuron')}"
-    return markdown_text(f"{plain(data.dataset or NONE)}: {shape}{neurons}")
-
-
-def _variant(variant: str) -> str:
-    note = " (Thorbjarnarson and Yorke-Smith)" if variant == ROSENHAHN_PRIOR else ""
-    return plain(variant) + note
-
-
-def _network_cells(data: Data, rows: list[NetworkRow]) -> Iterator[list[str]]:
-    for variant, own in groupby(rows, key=lambda row: row.variant):
-        for row in own:
-            label = plain(row.setting.label) + ("" if row.ranked else ", not ranked")
-            yield [_variant(variant), label, plain(row.formulation), "ours", *_network_numbers(row)]
-        if _has_variant(data, variant):
-            yield [_variant(variant), NONE, NONE, "paper", *[NONE] * len(_NETWORK_NUMBERS)]
-    if data.dataset in ROSENHAHN_ACCURACIES:
-        what, accuracy = ROSENHAHN_ACCURACIES[data.dataset]
-        known = [f"about {format_percent(accuracy)}" if name == "test accuracy" else NONE for name in _NETWORK_NUMBERS]
-        yield [what, NONE, NONE, "paper", *known]
-
-
-def _network_numbers(row: NetworkRow) -> list[str]:
-    deviation = "" if row.deviation is None else f" ± {100 * row.deviation:.1f}"
-    accuracy = NONE if row.test_accuracy is None else f"{100 * row.test_accuracy:.1f}{deviation}%"
-    sizes = (NONE if value is None else f"{value:.1f}" for value in (row.weights, row.activations, row.neurons))
-    return [
-        str(row.runs), str(row.without), accuracy, _percent(row.train_accuracy), *sizes, format_number(row.objective)
-    ]  # fmt: skip
-
-
-def _time_cells(data: Data, rows: list[TimeRow]) -> Iterator[list[str]]:
-    for variant, own in groupby(rows, key=lambda row: row.variant):
-        for row in own:
-            names = [_variant(variant), plain(row.setting.label), plain(row.formulation), "ours"]
-            seconds = map(format_number, (row.mean, row.shortest, row.longest))
-            yield [*names, str(row.runs), str(row.solved), *seconds, str(row.at_limit), _percent(row.gap)]
-        if _has_variant(data, variant):
-            yield _printed_time(data, variant)
-    there = {row.variant for row in rows}
-    yield from (_printed_time(data, name) for of, name in ROSENHAHN_TIMES if of == data.dataset and name not in there)
-
-
-def _printed_time(data: Data, variant: str) -> list[str]:
-    printed = ROSENHAHN_TIMES.get((data.dataset or "", variant))
-    mean, gap = (None, None) if printed is None else (printed.seconds, printed.gap)
-    numbers = [NONE, NONE, format_number(mean), NONE, NONE, NONE, _percent(gap)]
-    return [_variant(variant), NONE, NONE, "paper", *numbers]
-
-
-def _size_cells(data: Data, rows: list[SizeRow]) -> Iterator[list[str]]:
-    for row in rows:
-        sizes = map(_range, (row.columns, row.inequalities, row.equalities, row.nonzeros))
-        yield [_variant(row.variant), plain(row.formulation), "ours", *sizes, format_number(row.encode_seconds)]
-    printed = ROSENHAHN_SIZES.get(data.dataset or "")
-    if printed is not None:
-        what = f"up to {ROSENHAHN_NEURONS} neurons, {printed.samples} x {printed.features}"
-        yield [what, NONE, "paper", f"{printed.columns:,}", f"{printed.rows:,}", NONE, NONE, NONE]
-    elif data.dataset in ROSENHAHN_SAMPLES and rows:
-        yield [NONE, NONE, "paper", *[NONE] * len(_SIZE_NUMBERS)]
-
-
-def _has_variant(data: Data, variant: str) -> bool:
-    """Return whether the paper has this variant on these data."""
-    return data.dataset in ROSENHAHN_SAMPLES and variant in ROSENHAHN_VARIANTS
-
-
-def _range(numbers: tuple[int, int] | None) -> str:
-    if numbers is None:
-        return NONE
-    return f"{numbers[0]:,}" if numbers[0] == numbers[1] else f"{numbers[0]:,} to {numbers[1]:,}"
-
-
-def _percent(share: float | None) -> str:
-    return format_percent(share, 1)
 
 
 def _points(share: float | None) -> str:

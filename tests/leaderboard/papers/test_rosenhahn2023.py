@@ -1,14 +1,15 @@
-"""The tables and findings of the report on training networks: means, pairs, and what is left out, by hand."""
+"""The tables and findings of the report on training networks: means, tests, and what is left out, by hand."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from support.trainings import Trainings
 from vnnbench.leaderboard.papers.rosenhahn2023 import Data, network_rows, read_trained, size_rows, time_rows
-from vnnbench.leaderboard.papers.rosenhahn2023_findings import Difference, find, speedups
+from vnnbench.leaderboard.papers.rosenhahn2023_findings import LEAST_SPLITS, Difference, find, speedups
 
 
 @pytest.fixture
@@ -124,55 +125,118 @@ def test_problems_of_the_paper_are_counted_once_whatever_their_seeds(ledger, tra
 # -- findings ------------------------------------------------------------------------------------------------------
 
 
+def add_splits(trainings, accuracies: dict[str, tuple[float | None, ...]], **columns) -> None:
+    """Add a run of each variant on split 0, 1, ... with these test accuracies."""
+    for variant, own in accuracies.items():
+        for split, accuracy in enumerate(own):
+            trainings.run(variant, split, accuracy, **columns)
+
+
 def test_a_variant_is_compared_on_the_same_split_only(ledger, trainings):
-    for variant, accuracies in {"000": (0.5, 0.6, 0.7), "110": (0.75, 0.6, 0.625), "001": (None, None, 0.9)}.items():
-        for split, accuracy in enumerate(accuracies):
-            trainings.run(variant, split, accuracy)
+    add_splits(trainings, {"000": (0.5, 0.6, 0.7), "110": (0.75, 0.6, 0.625), "001": (None, None, 0.9)})
     trainings.run("110", 3, 1.0)  # 000 has no network there
     (found,) = find(trained(ledger))
-    assert found.sparse["110"] == Difference(pytest.approx((0.25 + 0 - 0.075) / 3), 1, 1, 1)
-    assert found.sparse["001"] == Difference(pytest.approx(0.2), 1, 0, 0)
-    assert found.sparse[None] == Difference(pytest.approx((0.175 + 0.2) / 4), 2, 1, 1)
-    assert "101" not in found.sparse
+    assert found.by_variant == {
+        "001": Difference(pytest.approx(0.2), 1, 0, 0),
+        "110": Difference(pytest.approx((0.25 + 0 - 0.075) / 3), 1, 1, 1),
+    }
+
+
+def test_all_variants_of_a_split_count_once_with_their_mean(ledger, trainings):
+    add_splits(trainings, {"000": (0.5, 0.5), "110": (0.75, 0.25), "011": (0.45, 0.55), "int": (0.45, None)})
+    (found,) = find(trained(ledger))
+    assert found.sparse == Difference(pytest.approx((0.05 - 0.1) / 2), 1, 0, 1)  # of five pairs, two are above 0
+
+
+def test_seeds_and_widths_on_one_split_count_once_and_other_data_apart(ledger, trainings):
+    for columns in ({}, {"seed": 1}, {"width": 4}, {"dataset": "corner", "features": 2}):
+        trainings.run("000", 0, 0.5, **columns)
+        trainings.run("100", 0, 0.75, **columns)
+    (found,) = find(trained(ledger))
+    assert found.sparse == found.by_variant["100"] == Difference(0.25, 2, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("difference", "improves"),
+    ("difference", "p", "is_above"),
     [
-        (Difference(0.1, 2, 5, 1), True),
-        (Difference(-0.1, 1, 0, 2), False),
-        (Difference(0.1, 1, 0, 2), None),
-        (Difference(0.1, 1, 0, 1), None),
-        (Difference(0.0, 0, 3, 0), None),
-        (Difference(None, 0, 0, 0), None),
+        (Difference(0.1, 5, 3, 0), 2 / 2**5, None),
+        (Difference(0.1, 6, 2, 0), 2 / 2**6, True),
+        (Difference(-0.1, 0, 2, 6), 2 / 2**6, False),
+        (Difference(0.1, 7, 0, 1), 2 * 9 / 2**8, None),
+        (Difference(0.1, 8, 0, 1), 2 * 10 / 2**9, True),
+        (Difference(-0.1, 8, 0, 1), 2 * 10 / 2**9, None),
+        (Difference(0.0, 6, 0, 0), 2 / 2**6, None),
+        (Difference(0.1, 4, 0, 4), 1, None),
+        (Difference(0.0, 0, 3, 0), 1, None),
+        (Difference(None, 0, 0, 0), 1, None),
     ],
 )
-def test_a_finding_needs_the_mean_and_most_splits(difference, improves):
-    assert difference.improves is improves
+def test_a_finding_needs_the_sign_test_and_the_sign_of_the_mean(difference, p, is_above):
+    assert difference.p == pytest.approx(p)
+    assert difference.is_above is is_above
 
 
-@pytest.mark.parametrize(("weights", "holds"), [(0.9, True), (0.7, None), (0.6, False)])
-def test_a_term_is_compared_with_the_same_other_terms_without_it(ledger, trainings, weights, holds):
-    for variant, accuracy in {"000": 0.5, "100": weights, "010": 0.7, "001": 0.55, "int": 0.1}.items():
-        trainings.run(variant, 0, accuracy)
+def test_with_fewer_splits_than_the_least_the_sign_test_never_decides():
+    assert Difference(1.0, LEAST_SPLITS, 0, 0).is_above
+    assert Difference(1.0, LEAST_SPLITS - 1, 0, 0).is_above is None
+
+
+def test_a_term_is_compared_with_the_same_other_terms_without_it(ledger, trainings):
+    add_splits(trainings, {"000": (0.5,), "100": (0.9,), "010": (0.7,), "001": (0.55,), "int": (0.1,)})
     (found,) = find(trained(ledger))
-    assert found.by_flag["weights"] == Difference(pytest.approx(weights - 0.5), 1, 0, 0)
-    assert found.by_flag["neurons"] == Difference(pytest.approx(0.05), 1, 0, 0)
-    assert found.weights_matter_most is holds
-    trainings.run("101", 0, 1.0)  # beside 001, for the weights, and beside 100, for the neurons
+    assert found.by_flag == {
+        "weights": Difference(pytest.approx(0.4), 1, 0, 0),
+        "activations": Difference(pytest.approx(0.2), 1, 0, 0),
+        "neurons": Difference(pytest.approx(0.05), 1, 0, 0),
+    }
+    trainings.run("101", 0, 0.75)  # beside 001, for the weights, and beside 100, for the neurons
     (found,) = find(trained(ledger))
-    assert (found.by_flag["weights"].pairs, found.by_flag["neurons"].pairs, found.by_flag["activations"].pairs) == (
-        2, 2, 1,
-    )  # fmt: skip
+    assert found.by_flag == {
+        "weights": Difference(pytest.approx((0.4 + 0.2) / 2), 1, 0, 0),
+        "activations": Difference(pytest.approx(0.2), 1, 0, 0),
+        "neurons": Difference(pytest.approx((0.05 - 0.15) / 2), 0, 0, 1),
+    }
 
 
-@pytest.mark.parametrize(("others", "overfits"), [(0.9, True), (0.5, False), (None, None)])
-def test_overfitting_is_the_accuracy_that_is_lost_on_test_samples(ledger, trainings, others, overfits):
-    trainings.run("000", 0, 0.75, 1.0)
-    trainings.run("111", 0, others, 0.95)
+GAIN, LOSS = Difference(0.1, 6, 0, 0), Difference(-0.1, 0, 0, 6)
+MORE, UNSURE, UNKNOWN = Difference(0.2, 6, 0, 0), Difference(0.2, 5, 0, 1), Difference(None, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("weights", "activations", "neurons", "holds"),
+    [
+        (MORE, GAIN, LOSS, True),
+        (UNSURE, GAIN, LOSS, None),  # the largest mean, by chance
+        (GAIN, MORE, LOSS, False),
+        (GAIN, LOSS, UNSURE, None),  # a larger mean, by chance
+        (LOSS, LOSS, LOSS, False),
+        (GAIN, GAIN, LOSS, None),
+        (MORE, GAIN, UNKNOWN, None),
+        (UNKNOWN, MORE, LOSS, None),
+    ],
+)
+def test_the_weights_matter_most_by_their_test_and_the_largest_mean(
+    ledger, trainings, weights, activations, neurons, holds
+):
+    trainings.run("000", 0, 0.5)
     (found,) = find(trained(ledger))
-    assert (found.plain.networks, found.plain.excess) == (1, 0.25)
-    assert found.overfits is overfits
+    by_flag = {"weights": weights, "activations": activations, "neurons": neurons}
+    assert replace(found, by_flag=by_flag).weights_matter_most is holds
+
+
+@pytest.mark.parametrize(("plain", "is_above"), [(0.5, True), (0.8, None), (0.9, False)])
+def test_overfitting_is_tested_by_the_excess_of_each_split(ledger, trainings, plain, is_above):
+    for split in range(6):
+        trainings.run("000", split, plain, 1.0)
+        trainings.run("111", split, 0.75, 0.9)
+        trainings.run("int", split, 0.75, 1.0)
+    trainings.run("000", 6, 0.0, 1.0)  # without another variant on its split
+    (found,) = find(trained(ledger))
+    own = found.overfitting
+    assert (own.plain, own.others) == (pytest.approx(1 - plain), pytest.approx((0.15 + 0.25) / 2))
+    assert own.difference.mean == pytest.approx(1 - plain - 0.2)
+    assert own.difference.splits == 6
+    assert own.difference.is_above is is_above
 
 
 def test_plain_over_tight_is_over_problems_run_in_both(ledger, trainings):
