@@ -40,10 +40,25 @@ class LabelledData:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SplitOrigin:
+    """What a split was made from: with it, other samples of the data set can be scaled as its samples are.
+
+    lower, upper (m,): the least and largest value of each feature among the training samples, as in the table.
+    training_rows, test_rows: the numbers of the samples in the table, counted from 0.
+    """
+
+    lower: Float64Array
+    upper: Float64Array
+    training_rows: tuple[int, ...]
+    test_rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Split:
     """One division of a data set: training samples and test samples, both scaled by the training samples.
 
-    features (m,), classes (K,): the names of inputs and classes in the data set.
+    features (m,), classes (K,): the names of inputs and classes in the data set. origin: None for samples that were
+    not drawn from a table.
     """
 
     dataset: str
@@ -52,3 +67,9 @@ class Split:
     classes: tuple[str, ...]
     training: LabelledData
     test: LabelledData
+    origin: SplitOrigin | None = None
+
+
+def scaling_steps(*, integer: bool) -> tuple[int, int]:
+    """Return (steps, unit): a feature scaled to [0, 1] becomes the input rint(steps * feature) / unit."""
+    return (INTEGER_SCALE, 1) if integer else (GRID, GRID)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.datasets.labelled_data import GRID, INTEGER_SCALE, LabelledData, Split
+from vnnbench.instances.datasets.labelled_data import LabelledData, Split, SplitOrigin, scaling_steps
 from vnnbench.instances.datasets.table import Table
 from vnnbench.instances.errors import DataError
 from vnnbench.instances.randomness import random_permutation
@@ -32,14 +32,14 @@ def make_split(table: Table, number: int, *, integer: bool = False, training_sam
     n_training = table.n_samples // 2 if training_samples is None else training_samples
     chosen, rest = _divide(table, number, n_training)
     lower, upper = table.values[chosen].min(axis=0), table.values[chosen].max(axis=0)
-    steps = INTEGER_SCALE if integer else GRID
-    unit = 1 if integer else GRID
+    steps, unit = scaling_steps(integer=integer)
 
     def data(samples: npt.NDArray[np.int64]) -> LabelledData:
         inputs = np.rint(_scaled(table.values[samples], lower, upper) * steps) / unit
         return LabelledData(inputs, table.labels[samples])
 
-    return Split(table.name, number, table.features, table.classes, data(chosen), data(rest))
+    origin = SplitOrigin(lower, upper, tuple(chosen.tolist()), tuple(rest.tolist()))
+    return Split(table.name, number, table.features, table.classes, data(chosen), data(rest), origin)
 
 
 def _divide(table: Table, number: int, n_training: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

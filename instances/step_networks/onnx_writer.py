@@ -2,23 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.datasets.labelled_data import Split, scaling_steps
 from vnnbench.instances.onnx_files.writer import IR_VERSION, OPSET
 from vnnbench.instances.step_networks.step_network import StepNetwork
 
 
-def step_network_onnx(network: StepNetwork) -> bytes:
-    """Return the ONNX file of a network: nodes Gemm, Greater and Cast.
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """The scaling of `datasets.splits.make_split`, in the same float64 operations."""
 
-    `input` (samples, m), `output` (samples, K) and `steps` (samples, n) of the hidden neurons, each 0.0 or 1.0. Biases
-    are lowered by eps / 2, so that every step is at 0, in the middle of the gap that the training problem leaves.
+    lower: Float64Array
+    upper: Float64Array
+    steps: int
+    unit: int
+
+    @classmethod
+    def of_split(cls, split: Split, *, integer: bool) -> Scaling | None:
+        """Return the scaling of a split; None if it was not made from a table."""
+        return (
+            None
+            if split.origin is None
+            else cls(split.origin.lower, split.origin.upper, *scaling_steps(integer=integer))
+        )
+
+    def operations(self) -> list[tuple[str, Float64Array | None]]:
+        """Return ONNX operators in their order, each with its second operand if it has one."""
+        width = self.upper - self.lower
+        return [
+            ("Max", self.lower),
+            ("Min", self.upper),
+            ("Sub", self.lower),
+            ("Div", np.where(width > 0, width, 1.0)),
+            ("Mul", np.array(float(self.steps))),
+            ("Round", None),
+            ("Div", np.array(float(self.unit))),
+        ]
+
+
+def step_network_onnx(network: StepNetwork, scaling: Scaling | None = None) -> bytes:
+    """Return the ONNX file of a network: nodes Gemm, Greater and Cast, behind those of the scaling if there is one.
+
+    `input` (samples, m): features as in the data set with a scaling, else as in the training problem. `output`
+    (samples, K) and `steps` (samples, n) of the hidden neurons, each 0.0 or 1.0. Biases are lowered by eps / 2, so that
+    every step is at 0, in the middle of the gap that the training problem leaves.
     """
     from onnx import TensorProto, helper, numpy_helper
 
     half = network.epsilon / 2
-    layers = (("1", "input", "steps", network.W.T, network.b), ("2", "steps", "output", network.Q, network.c))
-    nodes, initializers = [], [numpy_helper.from_array(np.zeros(()), "zero")]
+    nodes, initializers, scaled = [], [numpy_helper.from_array(np.zeros(()), "zero")], "input"
+    for place, (operator, operand) in enumerate(() if scaling is None else scaling.operations()):
+        given, scaled = scaled, f"scaled{place}"
+        operands = [] if operand is None else [f"operand{place}"]
+        initializers += [numpy_helper.from_array(np.asarray(operand), name) for name in operands]
+        nodes.append(helper.make_node(operator, [given, *operands], [scaled], name=f"scale{place}"))
+    layers = (("1", scaled, "steps", network.W.T, network.b), ("2", "steps", "output", network.Q, network.c))
     for number, given, result, weights, biases in layers:
         initializers += [
             numpy_helper.from_array(np.ascontiguousarray(weights), f"W{number}"),

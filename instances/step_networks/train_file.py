@@ -2,7 +2,8 @@
 
 {"family": "train", "dataset", "split", "neurons", "flags": [weights, activations, neurons], "integer", "factor",
  "weight", "bias", "output_weight", "output_bias": [lower, upper], "weight_sum_limit", "epsilon", "features", "classes",
- "training": {"inputs": [[...], ...], "classes": [...]}, "test": the same}
+ "training": {"inputs": [[...], ...], "classes": [...]}, "test": the same,
+ "origin": {"lower", "upper": [...], "training_rows", "test_rows": [...]}, or null}
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from vnnbench.instances.datasets.labelled_data import GRID, LabelledData, Split
+from vnnbench.instances.datasets.labelled_data import GRID, LabelledData, Split, SplitOrigin
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.files import excess_of_json
 from vnnbench.instances.limits import PROPERTY_LIMIT
@@ -49,6 +50,7 @@ def train_json(prop: TrainProperty) -> bytes:
         "classes": list(split.classes),
         "training": _data_document(split.training),
         "test": _data_document(split.test),
+        "origin": None if split.origin is None else _origin_document(split.origin),
     }
     data = orjson.dumps(document) + b"\n"
     if (excess := excess_of_json(data, PROPERTY_LIMIT)) is not None:
@@ -69,6 +71,15 @@ def _data_document(data: LabelledData) -> dict[str, Any]:
     return {"inputs": data.inputs.tolist(), "classes": data.classes.tolist()}
 
 
+def _origin_document(origin: SplitOrigin) -> dict[str, Any]:
+    return {
+        "lower": origin.lower.tolist(),
+        "upper": origin.upper.tolist(),
+        "training_rows": list(origin.training_rows),
+        "test_rows": list(origin.test_rows),
+    }
+
+
 def parse_train(document: dict[str, Any]) -> TrainProperty:
     """Return the problem that a JSON object holds. Raises `PropertyError`, or KeyError for a missing key."""
     features = tuple(_text(name, "features") for name in typed(document, "features", list))
@@ -80,7 +91,8 @@ def parse_train(document: dict[str, Any]) -> TrainProperty:
     variant = _variant(document)
     training, test = (_data(document, key, len(features), len(classes)) for key in ("training", "test"))
     split = Split(
-        typed(document, "dataset", str), typed(document, "split", int), features, classes, training, test
+        typed(document, "dataset", str), typed(document, "split", int), features, classes, training, test,
+        _origin(document, len(features), training.n_samples, test.n_samples),
     )  # fmt: skip
     prop = TrainProperty(
         split=split,
@@ -131,6 +143,21 @@ def _epsilon(document: dict[str, Any]) -> float:
     if not 0 < epsilon <= 1 or epsilon * EPSILON_GRID % 1 != 0:
         raise PropertyError(f"key 'epsilon' must hold a multiple of 1/{EPSILON_GRID} above 0 and at most 1")
     return epsilon
+
+
+def _origin(document: dict[str, Any], n_inputs: int, n_training: int, n_test: int) -> SplitOrigin | None:
+    found = typed_or_none(document, "origin", dict)
+    if found is None:
+        return None
+    lower, upper = (np.array([as_float(end, key) for end in typed(found, key, list)]) for key in ("lower", "upper"))
+    rows = [
+        tuple(typed({key: row}, key, int) for row in typed(found, key, list)) for key in ("training_rows", "test_rows")
+    ]
+    if len(lower) != n_inputs or len(upper) != n_inputs or not (np.isfinite(upper - lower) & (lower <= upper)).all():
+        raise PropertyError("key 'origin' must hold for each input a least value and a largest one")
+    if [len(part) for part in rows] != [n_training, n_test]:
+        raise PropertyError("key 'origin' must hold a row for each sample")
+    return SplitOrigin(lower, upper, rows[0], rows[1])
 
 
 def _data(document: dict[str, Any], key: str, n_inputs: int, n_classes: int) -> LabelledData:
