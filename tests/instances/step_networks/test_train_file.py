@@ -10,6 +10,8 @@ import orjson
 import pytest
 
 from support.train_problems import XOR, problem, random_problem, split_of, variant
+from vnnbench.instances.datasets.splits import make_split
+from vnnbench.instances.datasets.table_sources import load_table, named_table
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.families import read_problem
 from vnnbench.instances.families.train import TrainProblem
@@ -52,6 +54,23 @@ def test_names_of_features_and_classes_may_hold_anything(tmp_path):
     assert (
         read(tmp_path, orjson.loads(train_json(train_property(odd, 1, variant("000"))))).split.features == odd.features
     )
+
+
+def test_the_scaling_and_the_rows_of_a_split_read_back(tmp_path):
+    split = make_split(load_table(named_table("wine")), 2)
+    document = orjson.loads(train_json(train_property(split, 2, variant("000"))))
+    found = read(tmp_path, document).split.origin
+    assert found is not None and split.origin is not None
+    assert (
+        found.lower.tobytes() == split.origin.lower.tobytes() and found.upper.tobytes() == split.origin.upper.tobytes()
+    )
+    assert found.training_rows + found.test_rows == split.origin.training_rows + split.origin.test_rows
+    assert sorted(found.training_rows + found.test_rows) == list(range(178))
+    for key, error in (("lower", "for each input a least value"), ("test_rows", "a row for each sample")):
+        broken = copy.deepcopy(document)
+        broken["origin"][key].pop()
+        with pytest.raises(PropertyError, match=error):
+            read(tmp_path, broken)
 
 
 def changed(document, path, value):
