@@ -52,6 +52,11 @@ def csv_table(path: Path, target: str) -> TableSource:
     return TableSource(name, path, target)
 
 
+def is_from_openml(source: TableSource) -> bool:
+    """Return whether the table is one of OpenML's."""
+    return source.path is None and source.name in OPENML_TABLES
+
+
 def load_table(source: TableSource, data_folder: Path | None = None) -> Table:
     """Return the table of a source.
 
@@ -59,7 +64,7 @@ def load_table(source: TableSource, data_folder: Path | None = None) -> Table:
     """
     if source.path is not None:
         return read_csv(source.path, source.name, source.target)
-    if source.name in OPENML_TABLES:
+    if is_from_openml(source):
         return load_openml_table(source.name, data_folder)
     return BUILTIN_TABLES[source.name]()
 
@@ -71,7 +76,7 @@ def check_table_folder(sources: Iterable[TableSource], data_folder: Path | None)
     """
     if data_folder is None:
         return
-    if not any(source.path is None and source.name in OPENML_TABLES for source in sources):
+    if not any(map(is_from_openml, sources)):
         raise DataError(
             f"--data {data_folder}: the folder is not needed, because no table comes from OpenML; leave the option out"
         )

@@ -94,7 +94,7 @@ def _make_aside(folder: Path, lost: dict[str, str], make: Callable[[], None]) ->
         remove_folder(aside)
         raise LibraryError(
             f"{folder / paths[0]}: is missing or altered, and regenerating it gives different bytes; nothing was "
-            "replaced: it was made with other --networks, --key, --device, processor or versions (see "
+            "replaced: it was made with other --data, --networks, --key, --device, processor or versions (see "
             "provenance.json); give these, or generate into a new folder"
         )
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from vnnbench.instances.datasets.splits import make_split
 from vnnbench.instances.datasets.table import Table, check_classes
-from vnnbench.instances.datasets.table_sources import check_table_folder, load_table
+from vnnbench.instances.datasets.table_sources import check_table_folder, is_from_openml, load_table
 from vnnbench.instances.errors import DataError, SuiteError
 from vnnbench.instances.files import read_plain, sha256
 from vnnbench.instances.formulations.mps import compress, mps_text
@@ -68,6 +68,15 @@ class TrainWork(SuiteWork[TrainSuite, TrainInstance]):
         data_folder = self.options.data_folder
         tasks = [TrainTask(folder, data_folder, self.suite, of_problem) for _, of_problem in self._by_problem()]
         return [Step(task.name, (), make_problem, partial(as_it_is, task)) for task in tasks]
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the tables of --data hold. Other files are parts of the suite, and OpenML's own never change."""
+        folder = self.options.data_folder
+        if folder is None:
+            return {"tables_sha256": None}
+        names = {found.data.source.name for found in self.instances if is_from_openml(found.data.source)}
+        files = {name: read_plain(folder / f"{name}.csv", MAX_TABLE_BYTES, DataError) for name in sorted(names)}
+        return {"tables_sha256": {name: sha256(data) for name, data in files.items()}}
 
     def repairing(self, names: Collection[str], whole: Library | None) -> Self:
         instances = [instance for instance in self.suite.instances() if instance.name in names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vnnbench.common.text import plain, shortened
+from vnnbench.common.text import CUT, plain, shortened
 from vnnbench.leaderboard.tables.short_labels import LONGEST
 
 STYLE: Any = {  # Any: matplotlib lists every key in its type
@@ -18,4 +18,5 @@ STYLE: Any = {  # Any: matplotlib lists every key in its type
 
 def printable(text: str) -> str:
     """Return a text of any origin in letters that the font has, cut to a length that can be drawn quickly."""
-    return plain(shortened(text, LONGEST)).encode("latin-1", "backslashreplace").decode("latin-1")
+    parts = plain(shortened(text, LONGEST)).split(CUT)  # the font has this sign, Latin-1 has not
+    return CUT.join(part.encode("latin-1", "backslashreplace").decode("latin-1") for part in parts)

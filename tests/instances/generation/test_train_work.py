@@ -174,17 +174,37 @@ def test_a_folder_of_data_sets_is_refused_where_no_data_set_is_read_from_it(tmp_
         generate(SUITE, tmp_path / "library", GenerationOptions(data_folder=tmp_path))
 
 
-def test_a_table_of_openml_is_read_from_the_folder_of_data_sets(tmp_path):
-    table = np.arange(101 * 16).reshape(101, 16)
+ZOO_SUITE = TRAIN_SUITE.replace('"corner"', '"zoo"').replace("neurons = 2", "neurons = 3")
+
+
+def write_zoo(folder, first=0):
+    """Write a table of the form of zoo, whose numbers count up from `first`."""
+    table = np.arange(first, first + 101 * 16).reshape(101, 16)
     lines = [f"animal{i}," + ",".join(map(str, row)) + f",type{i % 7}" for i, row in enumerate(table.tolist())]
     header = ",".join(["animal", *(f"has{j}" for j in range(16)), "type"])
-    (tmp_path / "zoo.csv").write_text("\n".join([header, *lines]))
-    text = TRAIN_SUITE.replace('"corner"', '"zoo"').replace("neurons = 2", "neurons = 3")
-    (tmp_path / "suite.toml").write_text(text)
+    (folder / "zoo.csv").write_text("\n".join([header, *lines]))
+
+
+def test_a_table_of_openml_is_read_from_the_folder_of_data_sets(tmp_path):
+    write_zoo(tmp_path)
+    (tmp_path / "suite.toml").write_text(ZOO_SUITE)
     command = ["generate", str(tmp_path / "suite.toml"), "--out", str(tmp_path / "library"), "--data", str(tmp_path)]
     assert run_command([*command, "--select", "zoo-3n-f101-s0--*"]) == 0
     row = Library.open(tmp_path / "library").rows[0]
     assert (row.dataset, row.samples, row.features, row.width) == ("zoo", 8, 16, 3)
+
+
+def test_a_generation_is_not_continued_with_another_table_of_openml(tmp_path):
+    write_zoo(tmp_path)
+    suite, options = parse_suite(ZOO_SUITE, "zoo"), GenerationOptions(data_folder=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        generate(suite, tmp_path / "library", options, progress=StepRecorder(interrupt_after=2))
+    write_zoo(tmp_path, first=7)
+    for other in (options, GenerationOptions()):
+        with pytest.raises(LibraryError, match="unfinished generation with tables_sha256"):
+            generate(suite, tmp_path / "library", other)
+    write_zoo(tmp_path)
+    assert len(generate(suite, tmp_path / "library", options).rows) == 8
 
 
 # -- CSV files ---------------------------------------------------------------------------------------------------
