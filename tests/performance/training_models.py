@@ -59,7 +59,7 @@ def main() -> None:
                 optima += [] if objective is None else [objective]
             if optima and max(optima) - min(optima) > 1e-5:
                 raise SystemExit(f"{problem}, {solver}: optima from {min(optima)} to {max(optima)}")
-        means = {name: shifted_geometric_mean(np.array(found), SHIFT_SECONDS) or 0.0 for name, found in times.items()}
+        means = {name: shifted_geometric_mean(np.array(found), SHIFT_SECONDS, least=0.0) or 0.0 for name, found in times.items()}
         for name, mean in means.items():
             solved = sum(seconds < TIME_LIMIT_SECONDS for seconds in times[name])
             ratio = mean / means["tight"]
