@@ -4,6 +4,7 @@ files with candidates."""
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,27 +27,40 @@ _COUNTEREXAMPLE = re.compile(r"\s*(?:(?:sat|violated)\s*)?(?=\()")
 _VARIABLE = re.compile(r"([XY])_(\d{1,9})", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FileContent:
+    """The candidates in a file and, where it is a solution with every column of the model, these, in their order."""
+
+    candidates: list[Float64Array]
+    columns: Float64Array | None = None
+
+
 def read_candidates(path: Path, judge: Judge) -> list[Float64Array]:
-    """Return the candidates in a file: all inputs of a .npz file, or the one in a solution or a counterexample.
+    """Return the candidates in a file, as `read_content` does."""
+    return read_content(path, judge).candidates
+
+
+def read_content(path: Path, judge: Judge) -> FileContent:
+    """Read all candidates of a .npz file, or the one in a solution or a counterexample.
 
     Raises `PropertyError`, one line that names the file and, in a text file, the line.
     """
     n_inputs = len(judge.problem.centre)
     if path.suffix == ".npz":
-        return list(read_inputs(path, n_inputs))
+        return FileContent(list(read_inputs(path, n_inputs)))
     data = read_plain(path, max_bytes(len(judge.model.column_names) + n_inputs), PropertyError)
     try:
         text = text_of_solution(data)
         if found := _COUNTEREXAMPLE.match(text):
             if not isinstance(judge.problem, OverInputSet):
                 raise ValueError(f"it is a counterexample, an input; it must be {judge.problem.candidate_text}")
-            return [read_counterexample(text[found.end() :], n_inputs, found[0].count("\n"))]
-        return [_decoded(text, judge)]
+            return FileContent([read_counterexample(text[found.end() :], n_inputs, found[0].count("\n"))])
+        return _decoded(text, judge)
     except (PropertyError, ValueError) as error:
         raise PropertyError(f"{path}: {error}") from error
 
 
-def _decoded(text: str, judge: Judge) -> Float64Array:
+def _decoded(text: str, judge: Judge) -> FileContent:
     names = judge.model.column_names
     # A candidate is decoded from some of the columns, so a file that has these is enough.
     solution = read_columns(text, names, needed=judge.problem.columns_read(names))
@@ -54,7 +68,7 @@ def _decoded(text: str, judge: Judge) -> Float64Array:
     with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are not confirmed
         if solution.absent:
             _check_zeros(solution, columns, judge.model)
-        return judge.decoder(names)(columns)
+        return FileContent([judge.decoder(names)(columns)], columns if solution.complete else None)
 
 
 def _check_zeros(solution: Solution, columns: Float64Array, model: MilpModel) -> None:

@@ -53,6 +53,11 @@ def _is_number(value: object) -> bool:
     return value is None or isinstance(value, int | float) or (isinstance(value, str) and value.endswith("%"))
 
 
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is; None where it is not one."""
+    return Console().width if sys.stdout.isatty() else None
+
+
 def print_facts(facts: Mapping[str, object]) -> None:
     """Print names and values, one per line; numbers with all their digits."""
     table = Table(box=None, show_header=False, pad_edge=False)

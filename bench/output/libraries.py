@@ -32,11 +32,17 @@ from vnnbench.solvers.registry import get_solver
 _MOST_OF_A_QUESTION = 600
 """The most characters of a question that are printed; --format json has all of it."""
 
+_WIDE = 100
+"""The columns of a terminal on which a list of suites has room for their data sets."""
+
 # -- suites and solvers ------------------------------------------------------------------------------------------
 
 
 def show_suites(output: str) -> int:
-    """Print the built-in suites with their numbers of problems and instances."""
+    """Print the built-in suites with their numbers of problems and instances.
+
+    On a narrow terminal the descriptions take the room of the data sets.
+    """
     suites = [load_suite(name) for name in builtin_suites()]
     columns = ("suite", "dataset", "problems", "instances", "description")
     data = [", ".join(s.datasets) if output == "json" else _first_of(s.datasets) for s in suites]
@@ -47,7 +53,10 @@ def show_suites(output: str) -> int:
     if output == "json":
         display.print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
-        display.print_table(columns, rows, folded="description")
+        width = display.terminal_width()
+        kept = [i for i, column in enumerate(columns) if column != "dataset" or width is None or width >= _WIDE]
+        table = [tuple(row[i] for i in kept) for row in rows]
+        display.print_table([columns[i] for i in kept], table, folded="description")
     return 0
 
 
@@ -222,6 +231,15 @@ def list_instances(folder: Path, output: str) -> int:
     return 0
 
 
+_ONLY_WITH = {
+    "network": ("pruning", "structure", "rate", "finetuned", "bounds"),
+    "threshold": ("strict",),
+    "norm": ("centre_value",),
+}
+"""The columns of the catalogue that have a meaning only where another one is filled. The catalogue fills most of them
+for every instance; the table of an instance leaves them out where they mean nothing."""
+
+
 def show_instance(folder: Path, instance: str, output: str) -> int:
     """Print the facts of one instance and its clean image."""
     library = Library.open(folder)
@@ -231,7 +249,8 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
     if output == "json":
         display.print_json(facts)
         return 0
-    known = {key: value for key, value in facts.items() if value is not None}
+    meaningless = {key for known, keys in _ONLY_WITH.items() if facts[known] is None for key in keys}
+    known = {key: value for key, value in facts.items() if value is not None and key not in meaningless}
     if question is not None:
         known["question"] = shortened(question, _MOST_OF_A_QUESTION)
     display.print_facts(known)

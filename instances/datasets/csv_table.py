@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vnnbench.common.text import shortened
 from vnnbench.instances.datasets.table import Origin, Table
 from vnnbench.instances.errors import DataError
 from vnnbench.instances.files import read_plain
@@ -32,6 +33,8 @@ MAX_CLASSES = 1_000
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # `float` takes 1_0, and any digits too
 _WORDS = {"true": 1.0, "false": 0.0}
 _GAPS = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_SHOWN_COLUMNS, _SHOWN_CHARACTERS = 5, 40
 _INFINITE = re.compile("[+-]?inf(inity)?", re.IGNORECASE)
 
 
@@ -160,6 +163,10 @@ def _check_header(header: list[str], target: str | None, where: str) -> int:
     """Check the names of the columns, and return the index of the target column. Raises `DataError`."""
     if len(header) > MAX_INPUTS:
         raise DataError(f"{where}: has {len(header)} columns; at most {MAX_INPUTS} are read")
+    if len(header) == 1:
+        for mark, separators in _OTHER_SEPARATORS.items():
+            if mark in header[0]:
+                raise DataError(f"{where}: separates columns by {separators}; they must be separated by commas")
     seen: set[str] = set()
     for number, column in enumerate(header, 1):
         if not column:
@@ -172,10 +179,19 @@ def _check_header(header: list[str], target: str | None, where: str) -> int:
     if target is None:
         return len(header) - 1
     if target not in seen:
-        names = get_close_matches(target, header, n=1) or header
-        more = f" and {len(header) - 5} more" if len(names) > 5 else ""
-        raise DataError(f"{where}: has no target column {target!r}; there are {', '.join(map(repr, names[:5]))}{more}")
+        raise DataError(f"{where}: has no target column {target!r}; {_columns_instead(header, target)}")
     return header.index(target)
+
+
+def _columns_instead(header: list[str], target: str) -> str:
+    """Say which columns there are, in place of the target column that is missing."""
+    shown = ", ".join(repr(shortened(column, _SHOWN_CHARACTERS)) for column in header[:_SHOWN_COLUMNS])
+    more = f" and {len(header) - _SHOWN_COLUMNS} more" if len(header) > _SHOWN_COLUMNS else ""
+    close = get_close_matches(target.lower(), [column.lower() for column in header], n=1)
+    if not close:
+        return f"its columns are {shown}{more}"
+    meant = next(column for column in header if column.lower() == close[0])
+    return f"did you mean {meant!r}? Its columns are {shown}{more}"
 
 
 def _value(text: str, column: str, where: str) -> float:

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
+from vnnbench.instances.datasets.labelled_data import Split
 from vnnbench.instances.datasets.splits import make_split
 from vnnbench.instances.datasets.table import Table, check_classes
 from vnnbench.instances.datasets.table_sources import check_table_folder, is_from_openml, load_table
@@ -42,7 +43,7 @@ def train_work(suite: TrainSuite, select: Sequence[str], options: GenerationOpti
     """Return the work that makes the selected instances.
 
     Raises LibraryError (nothing is selected), SuiteError (an option is about the training of networks) and DataError
-    (the folder of data sets is not needed, or is not a folder).
+    (the folder of data sets is not needed, or is not a folder; a CSV file of the suite cannot be trained on).
     """
     instances = selected(suite.instances(), select, suite.name)
     for option, given in (
@@ -53,6 +54,9 @@ def train_work(suite: TrainSuite, select: Sequence[str], options: GenerationOpti
         if given:
             raise SuiteError(f"{option}: suite {suite.name} trains no networks for its library; leave {option} out")
     check_table_folder([data.source for data in suite.data], options.data_folder)
+    for data, of_data in groupby(instances, lambda instance: instance.data):
+        if data.source.path is not None:
+            _split(next(of_data), options.data_folder)
     return TrainWork(suite, instances, options)
 
 
@@ -121,12 +125,35 @@ def make_problem(task: TrainTask) -> None:
 
 
 def _property(task: TrainTask) -> TrainProperty:
-    data, variant, number = task.instances[0].data, task.instances[0].variant, task.instances[0].split
-    table = _in_memory(data, task.data_folder)
+    instance = task.instances[0]
+    split = _split(instance, task.data_folder)
+    sum_limit = task.suite.weight_sum_limit if instance.variant.weights else None
+    return train_property(split, instance.data.neurons, instance.variant, task.suite.weight_limit, sum_limit)
+
+
+def _split(instance: TrainInstance, data_folder: Path | None) -> Split:
+    """Return the samples of an instance. Raises DataError, about the table and the suite's keys."""
+    data = instance.data
+    table = _in_memory(data, data_folder)
     check_classes(table, data.neurons)
-    split = make_split(table, number, integer=variant.integer, training_samples=data.training_samples)
-    sum_limit = task.suite.weight_sum_limit if variant.weights else None
-    return train_property(split, data.neurons, variant, task.suite.weight_limit, sum_limit)
+    _check_samples(table, data.training_samples)
+    integer = instance.variant.integer
+    return make_split(table, instance.split, integer=integer, training_samples=data.training_samples)
+
+
+def _check_samples(table: Table, training_samples: int | None) -> None:
+    """Check that a split has a training sample of every class and a test sample; see `make_split`. Raises DataError."""
+    least, most = table.n_classes, table.n_samples - 1
+    if training_samples is None and table.n_samples // 2 < least:
+        raise DataError(
+            f"{table.place()}has {table.n_samples} samples, half of them for training; these must be at least {least}, "
+            "one for each class: add samples"
+        )
+    if training_samples is not None and not least <= training_samples <= most:
+        raise DataError(
+            f"{table.place()}training_samples is {training_samples}, it must be at least {least}, one for each class, "
+            f"and at most {most}, so that a sample is left for testing"
+        )
 
 
 @lru_cache(maxsize=1)  # tasks are ordered by data set

@@ -17,7 +17,7 @@ from vnnbench.instances.step_networks.train_property import TrainProperty
 from vnnbench.instances.suites.network_suite import Family
 from vnnbench.instances.suites.network_suite_toml import maximize_suite, verify_suite
 from vnnbench.instances.suites.suite import Suite
-from vnnbench.instances.suites.train_suite_toml import train_suite
+from vnnbench.instances.suites.train_suite_toml import OWN_KEYS, train_suite
 
 _READERS: dict[str, Callable[[Table, str, str], Suite]] = {
     Family.VERIFY: verify_suite,
@@ -57,6 +57,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
 def parse_suite(text: str, source: str) -> Suite:
     """Return the suite of a TOML text; `source` names it in errors. Raises SuiteError."""
     table = parse_toml(text, source, SuiteError)
+    _check_family(table)
     family = table.take("family", one_of(_READERS), f"one of {', '.join(_READERS)}", Family.VERIFY.value)
     name = table.take("name", _name, "a name of a-z, 0-9 and -")
     description = table.take("description", one_line, "one line of text", "")
@@ -65,6 +66,14 @@ def parse_suite(text: str, source: str) -> Suite:
     if suite.n_instances > MAX_INSTANCES:
         raise SuiteError(f"{source}: has {suite.n_instances} instances; a suite has at most {MAX_INSTANCES}")
     return suite
+
+
+def _check_family(table: Table) -> None:
+    """Check that the family is given where a key belongs to another than the default. Raises SuiteError."""
+    own = next((key for key in OWN_KEYS if key in table.values), None)
+    if own is not None and "family" not in table.values:
+        family = TrainProperty.family
+        raise SuiteError(f'{table.source}: key family is missing; a suite with {own} needs family = "{family}"')
 
 
 def _name(value: Any) -> str:

@@ -13,6 +13,8 @@ from vnnbench.instances.step_networks.train_property import MAX_NEURONS, VARIANT
 from vnnbench.instances.suites.train_suite import TrainData, TrainSuite
 from vnnbench.instances.train_models import TrainFormulation
 
+OWN_KEYS = ("variants", "data")
+"""Keys that suites of other families do not have."""
 MAX_SPLIT, MAX_SAMPLES, MAX_WEIGHT, MAX_WEIGHT_SUM = 999, 1_000_000, 100, 1_000_000
 _VARIANTS = {variant.name: variant for variant in VARIANTS}
 
@@ -20,15 +22,21 @@ _VARIANTS = {variant.name: variant for variant in VARIANTS}
 def train_suite(table: Table, name: str, description: str) -> TrainSuite:
     """Return the suite of a table. Raises SuiteError."""
     neurons = table.take("neurons", integer(1, MAX_NEURONS), f"an integer of 1 to {MAX_NEURONS}", None)
-    variants = table.take("variants", list_of(one_of(_VARIANTS)), f"some of {', '.join(_VARIANTS)}, in quotes")
+    variants = table.take(
+        "variants", list_of(one_of(_VARIANTS)), f"a list of some of {', '.join(_VARIANTS)}, in quotes"
+    )
     suite = TrainSuite(
         name=name,
         description=description,
         data=_data(table, neurons),
-        splits=table.take("splits", list_of(integer(0, MAX_SPLIT)), f"different integers of 0 to {MAX_SPLIT}"),
+        splits=table.take(
+            "splits",
+            list_of(integer(0, MAX_SPLIT)),
+            f"a list of different integers of 0 to {MAX_SPLIT}, such as [0, 1]",
+        ),
         variants=tuple(_VARIANTS[name] for name in variants),
         formulations=table.take(
-            "formulations", list_of(word_of(TrainFormulation)), f"some of {', '.join(TrainFormulation)}"
+            "formulations", list_of(word_of(TrainFormulation)), f"a list of some of {', '.join(TrainFormulation)}"
         ),
         weight_limit=table.take("weight_limit", integer(1, MAX_WEIGHT), f"an integer of 1 to {MAX_WEIGHT}", 1),
         weight_sum_limit=table.take(
@@ -64,6 +72,8 @@ def _data(suite_table: Table, neurons: int | None) -> tuple[TrainData, ...]:
 
 def _source(table: Table) -> TableSource:
     if "csv" not in table.values:
+        if "dataset" in table.values and "target" in table.values:
+            table.fail("target", table.values["target"], "left out: it goes with csv, and a named data set has its own")
         table.known += ["csv", "target"]
         right = f"one of {', '.join(TABLE_NAMES)}; or give csv and target"
         return TableSource(table.take("dataset", one_of(TABLE_NAMES), right))

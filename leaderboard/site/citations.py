@@ -114,6 +114,12 @@ REFERENCES = (
         "arXiv:2401.03451", 2024, "https://arxiv.org/abs/2401.03451",
     ),
     Reference(
+        "rosenhahn2023", "article", "Rosenhahn, Bodo",
+        "Optimization of Sparsity-Constrained Neural Networks as a Mixed Integer Linear Program",
+        "Journal of Optimization Theory and Applications", 2023, "https://doi.org/10.1007/s10957-023-02317-x",
+        volume="199", pages="931-954",
+    ),
+    Reference(
         "surrogatelib", "misc", "Turner, Mark and Chmiela, Antonia and Koch, Thorsten and Winkler, Michael",
         "PySCIPOpt-ML: Embedding Trained Machine Learning Models into Mixed-Integer Programs",
         "arXiv:2312.08074", 2023, "https://arxiv.org/abs/2312.08074",

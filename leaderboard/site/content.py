@@ -135,6 +135,21 @@ class Contents:
         return self._problems[problem]
 
     @cached_property
+    def has_thresholds(self) -> bool:
+        """Whether a problem has a threshold, so that there are counterexamples beside values."""
+        return any(page.facts["threshold"] is not None for page in self.instances)
+
+    @cached_property
+    def has_networks(self) -> bool:
+        """Whether a problem is about a given network."""
+        return any(page.facts["dense_network"] is not None for page in self.instances)
+
+    @cached_property
+    def has_training(self) -> bool:
+        """Whether a problem asks for a network that fits data."""
+        return any(page.facts["variant"] is not None for page in self.instances)
+
+    @cached_property
     def difficulty(self) -> dict[str, tuple[Difficulty, float]]:
         """The difficulty, with its seconds, of every instance that was measured, by the hash of the instance."""
         runs = without_reference(self.source.runs)

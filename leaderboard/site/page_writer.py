@@ -42,6 +42,7 @@ class Writer:
             published=self.contents.source.published,
             site_title=self.contents.source.byline.title,
             authors=self.contents.source.byline.authors,
+            has_thresholds=self.contents.has_thresholds,
             n_faults=len(self.contents.leaderboard.faults),
             **values,
         )

@@ -84,10 +84,15 @@ def _logs(writer: Writer) -> Iterator[File]:
 
 def _plain_pages(writer: Writer) -> Iterator[File]:
     """Yield the pages on methods and machines."""
-    yield from writer.page("methods.html", "methods.html", references=REFERENCES)
-    records = writer.contents.records
+    contents = writer.contents
+    trains = contents.has_training
+    yield from writer.page(
+        "methods.html", "methods.html", references=REFERENCES, trains=trains,
+        on_networks=contents.has_networks or not trains,
+    )  # fmt: skip
+    records = contents.records
     machines = []
-    for row in writer.contents.source.machines.to_dict("records"):
+    for row in contents.source.machines.to_dict("records"):
         own = [record for record in records if record["machine"] == row["machine"]]
         machines.append(
             {

@@ -73,11 +73,13 @@ class Solution:
 
     columns: one value per column of the instance, in its order; 0 for those that are not needed.
     absent: how many of them the file leaves out, as zeros.
+    complete: whether the file gives every column of the instance, as a value or as a zero that it leaves out.
     objective: the one that the file states, in layouts that leave zeros out; else None.
     """
 
     columns: array[float]
     absent: int
+    complete: bool
     objective: float | None
 
 
@@ -143,10 +145,11 @@ def read_columns(
     columns = Columns(names)
     layout.read(Lines(text), columns)
     absent = columns.absent()
-    if not (columns.zeros_left_out or zeros_left_out):
+    complete = not absent or columns.zeros_left_out or zeros_left_out
+    if not complete:
         missing = [name for name in absent if needed is None or name in needed]
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise SolutionError(text.count("\n") + 1, f"the file ends, and column {missing[0]}{more} had no line")
         absent = []
-    return Solution(columns.values(), len(absent), columns.objective if columns.zeros_left_out else None)
+    return Solution(columns.values(), len(absent), complete, columns.objective if columns.zeros_left_out else None)

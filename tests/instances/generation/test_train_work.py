@@ -262,6 +262,39 @@ def test_a_csv_file_that_cannot_be_trained_on_is_one_line(tmp_path, capsys, csv,
     assert not (tmp_path / "library").exists()
 
 
+def test_a_broken_csv_file_is_refused_before_work_is_announced(tmp_path, capsys):
+    suite = write_suite(tmp_path / "mine", CSV.replace("3,9,", "3,nine,"))
+    for more in ([], ["--dry-run"]):
+        assert run_command(["generate", str(suite), "--out", str(tmp_path / "library"), *more]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == "" and printed.err.startswith("Error: ") and "own.csv, line 5" in printed.err
+
+
+def test_a_csv_file_of_which_no_instance_is_selected_may_be_broken(tmp_path):
+    suite = write_suite(tmp_path / "mine", CSV.replace("3,9,", "3,nine,"))
+    suite.write_text(suite.read_text() + '[[data]]\ndataset = "corner"\n')
+    work = work_of(load_suite(suite), ["corner-2n-*-s0--plain"], GenerationOptions())
+    assert [instance.data.name for instance in work.instances] == ["corner-2n", "corner-2n"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (
+            "training_samples = 20",
+            "own.csv, column 'class': training_samples is 20, it must be at least 3, one for eac",
+        ),
+        ("training_samples = 2", "training_samples is 2, it must be at least 3, one for each class, and at most 19, "),
+        ("", "own.csv, column 'class': has 20 samples, half of them for training; these must be at least 20, one for"),
+    ],
+)
+def test_the_number_of_training_samples_is_named_by_its_key(tmp_path, capsys, samples, message):
+    classes = CSV if samples else "size,class\n" + "".join(f"{i},c{i}\n" for i in range(20))
+    suite = write_suite(tmp_path / "mine", classes)
+    suite.write_text(suite.read_text().replace("training_samples = 8", samples).replace("neurons = 2", "neurons = 5"))
+    assert message in one_error_line(capsys, ["generate", str(suite), "--out", str(tmp_path / "library")])
+
+
 # -- before it starts --------------------------------------------------------------------------------------------
 
 

@@ -441,6 +441,32 @@ def test_spent_describes_a_run_and_not_what_other_solvers_can_do(ledger):
     assert "zero weights" not in files["instances/a.html"].decode()
 
 
+def test_a_site_of_training_problems_explains_them_and_not_images(ledger):
+    digest = ledger.instance(
+        "t", family="train", network=None, dense_network=None, threshold=None, source=None, target=None, variant="101"
+    )
+    ledger.run("r", digest, goal="optimize")
+    files = dict(site_files(source_of(ledger)))
+    methods, overview = files["methods.html"].decode(), files["index.html"].decode()
+    assert "classifies an image" not in methods and "Which neural network explains labelled samples" in methods
+    for word in ("errors", "weights", "activations", "neurons", "variant", "eps", "train accuracy, test accuracy"):
+        assert f"<dt>{word}</dt>" in methods
+    assert "Every value was confirmed" in overview and "very counterexample" not in overview
+
+
+def test_a_site_of_both_kinds_explains_both_and_one_without_training_does_not(ledger):
+    ledger.found("d", ledger.instance("a"), 1.0)
+    methods = dict(site_files(source_of(ledger)))["methods.html"].decode()
+    assert "classifies an image" in methods and "one-hot" not in methods
+    digest = ledger.instance("t", problem="t", family="train", network=None, dense_network=None, threshold=None,
+                             source=None, target=None, variant="101")  # fmt: skip
+    ledger.run("r", digest, goal="optimize")
+    files = dict(site_files(source_of(ledger)))
+    methods = files["methods.html"].decode()
+    assert "classifies an image" in methods and "Another question: which neural network" in methods
+    assert "Every counterexample and every value was confirmed" in files["index.html"].decode()
+
+
 def test_the_difficulty_of_an_instance_follows_from_the_solvers_alone(ledger):
     dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
     unsolved = ledger.instance("b", problem="q")
