@@ -19,7 +19,8 @@ LONG_NAMES = (  # noqa: SIM905
     "counterexamples robust_certified robust_claimed values timeouts memory errors license_limit other wrong tolerance "
     "below_line rank rank_low rank_high common_runs common_solved sgm1_seconds sgm10_seconds sgm100_seconds sgm1_ratio "
     "sgm10_ratio sgm100_ratio par2_seconds par10_seconds median_first_counterexample_seconds primal_integral_seconds "
-    "primal_integral_runs dual_integral_seconds dual_integral_runs gap nodes nodes_runs alone contribution"
+    "primal_integral_runs dual_integral_seconds dual_integral_runs gap nodes nodes_runs alone contribution "
+    "value_runs best_values best_gap bound_gap"
 ).split()
 
 JSON_NAMES = [
