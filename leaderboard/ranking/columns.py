@@ -483,7 +483,8 @@ _ORDER: dict[Table, tuple[str, ...]] = {
         "rank", "rank_interval", "common_solved", "sgm10_seconds", "sgm10_ratio", "par10_seconds", "alone",
     ),
     Table.LATEX: (
-        "rank", "rank_interval", "runs", "solved", "counterexamples", "robust", "robust_claimed", "values", "wrong",
+        "rank", "rank_interval", "runs", "solved", "counterexamples", "robust", "robust_claimed", "values",
+        "best_values", "best_gap", "bound_gap", "wrong",
     ),
     Table.SITE_RANKING: (
         "rank_interval", "sgm10_seconds", "sgm10_ratio", "solved", "runs", "wrong", "counterexamples",

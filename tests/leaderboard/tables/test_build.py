@@ -238,7 +238,7 @@ def test_values_are_compared_with_the_best_and_with_the_bound_where_no_run_is_so
         ["scip", "1", "0", "50.00%", "50.00%"],
     ]
     assert "### Values" in render(leaderboard, Format.MARKDOWN)
-    assert "Best & To best & To bound \\\\" in render(leaderboard, Format.LATEX)
+    assert "Value & Best & To best & To bound & sgm10" in render(leaderboard, Format.LATEX)
 
 
 def test_a_run_that_found_nothing_leaves_the_columns_of_counterexamples(ledger):
