@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.tables.render import Format, render, watch_leaderboard, write_leaderboard
-from vnnbench.leaderboard.text import format_number
+from vnnbench.leaderboard.text import format_number, format_percent
 
 LONG_NAMES = (  # noqa: SIM905
     "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved spent "
@@ -224,6 +224,10 @@ def test_long_labels_are_cut_in_the_terminal_alone(ledger):
 )  # fmt: skip
 def test_numbers_have_three_significant_digits(value, text):
     assert format_number(value) == text
+
+
+def test_a_share_that_rounds_to_zero_has_no_minus_sign():
+    assert [format_percent(share, 2) for share in (-1e-9, -0.0, -0.0833, None)] == ["0.00%", "0.00%", "-8.33%", "–"]
 
 
 def test_plain_keeps_letters_of_every_language():
