@@ -58,8 +58,8 @@ def format_count(number: int | None) -> str:
 
 
 def format_percent(share: float | None, digits: int = 0) -> str:
-    """Return a share (0 to 1) in percent, with `digits` digits after the point, or `NONE`."""
-    return NONE if share is None else f"{100 * share:.{digits}f}%"
+    """Return a share (0 to 1) in percent, with `digits` digits after the point, or `NONE`. A zero has no minus sign."""
+    return NONE if share is None else f"{100 * share:z.{digits}f}%"
 
 
 def interval_text(low: int | None, high: int | None) -> str:

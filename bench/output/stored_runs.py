@@ -19,7 +19,8 @@ from vnnbench.errors import ResultsError, UsageError
 from vnnbench.instances.files import refuse_device, write_atomic
 from vnnbench.leaderboard.records.frames import runs_frame
 from vnnbench.leaderboard.serialization import csv_text, json_text
-from vnnbench.leaderboard.text import count
+from vnnbench.leaderboard.text import count, format_number
+from vnnbench.leaderboard.words import Verdict
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.output import display
 from vnnbench.runs.run_texts import read_log
@@ -82,14 +83,22 @@ _SHORT = ("run", "solver", "seed", "verdict", "wall_seconds", "fault", "instance
 
 
 def list_runs(results: Path, output: str) -> int:
-    """Print every run in short, one line each; return the exit code 0."""
-    runs = runs_frame(results / LEDGER_NAME)[[*_SHORT]].sort_values(["instance", "solver", "seed", "run"])
-    records = [_stored(record) for record in runs.to_dict("records")]
+    """Print every run in short, one line each; return the exit code 0.
+
+    In the table a verdict `value` is followed by the value, for which a column of its own would leave too little room.
+    """
+    runs = runs_frame(results / LEDGER_NAME).sort_values(["instance", "solver", "seed", "run"])
+    records = [_stored(record) for record in runs[[*_SHORT]].to_dict("records")]
     if output == "json":
         display.print_json(records)
         return 0
     heads = ("run", "solver", "seed", "verdict", "s", "fault", "instance")
-    display.print_table(heads, [tuple(record.values()) for record in records], folded="instance")
+    verdicts = [
+        f"{verdict} {format_number(value)}" if verdict == Verdict.VALUE else verdict
+        for verdict, value in zip(runs["verdict"], runs["best_exact_value"], strict=True)
+    ]
+    shown = [record | {"verdict": verdict} for record, verdict in zip(records, verdicts, strict=True)]
+    display.print_table(heads, [tuple(record.values()) for record in shown], folded="instance")
     return 0
 
 

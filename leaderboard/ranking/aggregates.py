@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vnnbench.common.tolerances import CLAIM_TOLERANCE
+
 Seconds: TypeAlias = NDArray[np.float64]
 Numbers: TypeAlias = NDArray[np.float64]
 
@@ -48,7 +50,7 @@ def ratio(mean: float | None, best: float | None) -> float | None:
 
 
 def relative_gap(primal: Numbers, dual: Numbers) -> Numbers:
-    """Return the relative distance of a solver's value p and bound d at the end, 0 to 1, elementwise.
+    """Return the relative distance of a value p and a bound d, or of two values, 0 to 1, elementwise.
 
         |p - d| / max(|p|, |d|);  0 where |p - d| <= 1e-9;  1 where the signs differ, or p or d is missing (NaN)
 
@@ -62,6 +64,15 @@ def relative_gap(primal: Numbers, dual: Numbers) -> Numbers:
         gaps = np.minimum(1.0, apart / np.maximum(np.abs(primal), np.abs(dual)))
     across = np.sign(primal) * np.sign(dual) < 0
     return np.where(np.isnan(apart), 1.0, np.where(apart <= SAME_VALUE, 0.0, np.where(across, 1.0, gaps)))
+
+
+def reached(values: Numbers, best: Numbers) -> NDArray[np.bool_]:
+    """Return where a value is as good as the best one, elementwise: v >= b - CLAIM_TOLERANCE max(1, |b|).
+
+    It has the tolerance of a claimed optimum. It is False where a value is missing (NaN).
+    """
+    as_good: NDArray[np.bool_] = values >= best - CLAIM_TOLERANCE * np.maximum(1.0, np.abs(best))
+    return as_good
 
 
 def penalized_average(

@@ -29,6 +29,7 @@ class Table(StrEnum):
 
     ANSWERS = "Answers"
     TIMES = "Times"
+    VALUES = "Values"
     RANKS = "Ranks by other measures"
     REFERENCE = "Reference, not ranked"
     SURROGATES = "Surrogate against dense"

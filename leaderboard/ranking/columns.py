@@ -17,6 +17,7 @@ from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.outcomes import OPTIMIZE
 from vnnbench.leaderboard.ranking.ranks import MEASURES, RankRow
 from vnnbench.leaderboard.ranking.surrogate_columns import SURROGATE_COLUMNS, SURROGATE_VALUE_COLUMNS
+from vnnbench.leaderboard.ranking.value_columns import MEAN_GAP, VALUE_COLUMNS, GapColumn
 from vnnbench.leaderboard.text import NONE, format_number, format_percent, interval_text, triples
 
 FLIP = "!"
@@ -397,6 +398,7 @@ _SETTING_COLUMNS = (
         {Table.SITE_CONTRIBUTIONS: Shown()},
         text=partial(format_percent, digits=2),
     ),
+    *VALUE_COLUMNS,
 )  # fmt: skip
 
 _REFERENCE_COLUMNS = (
@@ -410,11 +412,15 @@ _REFERENCE_COLUMNS = (
         {Table.REFERENCE: Shown(about="", when=where_any("values"))},
     ),
     Column(
-        "gap", "gap",
-        "mean relative gap between its value and the best one that a solver reached on the problem, 0 where it is as "
-        "good, over the runs with both",
+        "better", "better",
+        "runs with a value above the best that a solver reached on the problem, by more than 1e-4 max(1, |value|)",
         {Table.REFERENCE: Shown(when=where_any("values"))},
-        text=format_number,
+    ),
+    GapColumn(
+        "gap", "to best",
+        f"{MEAN_GAP} between its value and the best that a solver reached on the problem, over the runs with both; "
+        "negative where its value is better",
+        {Table.REFERENCE: Shown(when=where_any("values"))},
     ),
     Column(
         "alone", "alone", "a counterexample on an instance where solvers ran without finding one",
@@ -477,7 +483,8 @@ _ORDER: dict[Table, tuple[str, ...]] = {
         "rank", "rank_interval", "common_solved", "sgm10_seconds", "sgm10_ratio", "par10_seconds", "alone",
     ),
     Table.LATEX: (
-        "rank", "rank_interval", "runs", "solved", "counterexamples", "robust", "robust_claimed", "values", "wrong",
+        "rank", "rank_interval", "runs", "solved", "counterexamples", "robust", "robust_claimed", "values",
+        "best_values", "best_gap", "bound_gap", "wrong",
     ),
     Table.SITE_RANKING: (
         "rank_interval", "sgm10_seconds", "sgm10_ratio", "solved", "runs", "wrong", "counterexamples",

@@ -13,9 +13,10 @@ import numpy as np
 
 from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.common_sets import Contest, below_line_of
-from vnnbench.leaderboard.ranking.integrals import integrals
+from vnnbench.leaderboard.ranking.integrals import integrals, references
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.ranking.profiles import contributions, virtual_best
+from vnnbench.leaderboard.records.query_columns import is_dense
 
 SHIFTS = (1.0, 10.0, 100.0)
 PENALTIES = (2.0, 10.0)
@@ -30,9 +31,12 @@ class Measures:
     runs that have one. The integrals are means over the runs whose steps were recorded, the dual one over those on
     dense networks. gap: mean of `aggregates.relative_gap` of the solver's value and bound at the end, 1 where one is
     missing. nodes: shifted geometric mean, shift 100, over the runs whose solver reported a number. NAME_runs: the
-    number of runs that such a mean is over; two settings are comparable by it only if that is all runs of both. alone:
-    triples that no other ranked setting solved; contribution: `profiles.Contribution.sgm_share`; both None below the
-    line.
+    number of runs that such a mean is over; two settings are comparable by it only if that is all runs of both.
+    value_runs: the runs on problems without a threshold. Among these, best_values, best_gap and bound_gap are about the
+    value confirmed in time: the runs where it is as good as the best known one (`aggregates.reached`), and means of its
+    `aggregates.relative_gap` to the best known one, and on dense networks to the run's own bound.
+    alone: triples that no other ranked setting solved; contribution: `profiles.Contribution.sgm_share`; both None below
+    the line.
     """
 
     common_runs: int = 0
@@ -53,6 +57,10 @@ class Measures:
     gap: float | None = None
     nodes: float | None = None
     nodes_runs: int = 0
+    value_runs: int = 0
+    best_values: int = 0
+    best_gap: float | None = None
+    bound_gap: float | None = None
     alone: int | None = None
     contribution: float | None = None
 
@@ -90,6 +98,7 @@ def measure_settings(
     facts: dict[str, Any] = {name: outcomes[name] for name in ("seconds", "solved", "limit", "first_success_seconds")}
     facts |= {str(name): steps[name] for name in steps} | {"nodes": runs["nodes"]}
     facts["gap"] = aggregates.relative_gap(runs["claimed_value"].to_numpy(float), runs["dual_bound"].to_numpy(float))
+    facts |= _value_facts(judged)
     measures: dict[tuple[int, int], Measures] = {}
     best = []
     for contest in contests:
@@ -109,6 +118,25 @@ def measure_settings(
     return measures, tuple(best)
 
 
+def _value_facts(judged: JudgedRuns) -> dict[str, np.ndarray]:
+    """Return for every run what `Measures` says of values; NaN on a problem with a threshold.
+
+    The best known value is that of the primal integral (`integrals.references`). The gap to the bound is 0 where the
+    optimum is proved, and NaN on a surrogate, whose bound says nothing about the problem. The bound of a wrong run
+    counts as missing.
+    """
+    runs, outcomes = judged.runs, judged.outcomes
+    asked, dense = runs["threshold"].isna().to_numpy(bool), is_dense(runs)
+    value, best = outcomes["value"].to_numpy(float), references(runs)["reference_value"].to_numpy(float)
+    bound = np.where(outcomes["wrong"], np.nan, runs["dual_bound"].to_numpy(float))
+    to_bound = np.where(outcomes["solved"], 0.0, aggregates.relative_gap(value, bound))
+    return {
+        "best_values": np.where(asked, aggregates.reached(value, best), np.nan),
+        "best_gap": np.where(asked, aggregates.relative_gap(value, best), np.nan),
+        "bound_gap": np.where(asked & dense, to_bound, np.nan),
+    }
+
+
 def _times(seconds: np.ndarray, solved: np.ndarray, limit: np.ndarray) -> dict[str, float | None]:
     """Return the measures of time, which the virtual best setting has too."""
     return {
@@ -121,7 +149,8 @@ def _times(seconds: np.ndarray, solved: np.ndarray, limit: np.ndarray) -> dict[s
 
 def _numbers(facts: dict[str, np.ndarray]) -> dict[str, float | None]:
     """Return the measures of one setting that do not need the other settings."""
-    primal, dual, nodes = (facts[name][~np.isnan(facts[name])] for name in ("primal", "dual", "nodes"))
+    known = {name: column[~np.isnan(column)] for name, column in facts.items()}
+    primal, dual, nodes = known["primal"], known["dual"], known["nodes"]
     return {
         **_times(facts["seconds"], facts["solved"] > 0, facts["limit"]),
         "median_first_counterexample_seconds": aggregates.median_first_success(facts["first_success_seconds"]),
@@ -132,6 +161,10 @@ def _numbers(facts: dict[str, np.ndarray]) -> dict[str, float | None]:
         "gap": aggregates.mean(facts["gap"]),
         "nodes": aggregates.shifted_geometric_mean(nodes, aggregates.NODE_SHIFT),
         "nodes_runs": len(nodes),
+        "value_runs": len(known["best_values"]),
+        "best_values": int(known["best_values"].sum()),
+        "best_gap": aggregates.mean(known["best_gap"]),
+        "bound_gap": aggregates.mean(known["bound_gap"]),
     }
 
 

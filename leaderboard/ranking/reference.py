@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from vnnbench.leaderboard.ranking.aggregates import mean, median_first_success, relative_gap
+from vnnbench.leaderboard.ranking.aggregates import mean, median_first_success, reached, relative_gap
 from vnnbench.leaderboard.ranking.integrals import references
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 from vnnbench.leaderboard.records.settings import Setting
@@ -28,9 +28,10 @@ class ReferenceRow:
 
     counterexamples, values: runs that found one, confirmed exactly on the dense network within the time limit. alone:
     runs with a counterexample on an instance that solvers ran without finding one. missed: runs without one on an
-    instance where a solver found one. gap: mean of `aggregates.relative_gap` of the run's value and the best one of
-    ranked solvers on the problem, over the runs with both. The median is over the runs that have a counterexample; None
-    if none has.
+    instance where a solver found one. better: runs with a value that the best one of ranked solvers on the problem does
+    not reach (`aggregates.reached`). gap: mean of `aggregates.relative_gap` of these two values, negative where the
+    run's is the larger one, over the runs with both. The median is over the runs that have a counterexample; None if
+    none has.
     """
 
     group: tuple[object, ...]
@@ -38,6 +39,7 @@ class ReferenceRow:
     runs: int
     counterexamples: int
     values: int
+    better: int
     gap: float | None
     alone: int
     missed: int
@@ -60,8 +62,11 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
     ran, found = judged.runs[[*SOLVERS]].to_numpy(bool).T
     success = judged.outcomes["counterexamples"]
     value, best = judged.outcomes["value"].to_numpy(float), judged.runs["reference_value"].to_numpy(float)
-    gap = np.where(np.isnan(value - best), np.nan, relative_gap(value, best))
-    outcomes = judged.outcomes.assign(alone=success & ran & ~found, missed=~success & found, gap=gap)
+    both = ~np.isnan(value - best)
+    gap = np.where(both, np.where(value > best, -1.0, 1.0) * relative_gap(value, best), np.nan)
+    outcomes = judged.outcomes.assign(
+        alone=success & ran & ~found, missed=~success & found, better=both & ~reached(best, value), gap=gap
+    )
     rows = []
     by_label = sorted(enumerate(judged.settings), key=lambda one: one[1].label)
     for (g, values), (s, setting) in product(enumerate(judged.groups), by_label):
@@ -74,6 +79,7 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
             runs=len(own),
             counterexamples=int(own["counterexamples"].sum()),
             values=int(own["values"].sum()),
+            better=int(own["better"].sum()),
             gap=mean(own["gap"].dropna().to_numpy(float)),
             alone=int(own["alone"].sum()),
             missed=int(own["missed"].sum()),

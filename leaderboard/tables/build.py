@@ -81,9 +81,13 @@ class Sheet:
 def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
     """Return the tables of a leaderboard.
 
-    Those about surrogates are there if surrogates were run, that about tolerance if a tolerance changes a count.
+    That of values is there if every setting ran a problem without a threshold, those about surrogates if surrogates
+    were run, that about tolerance if a tolerance changes a count.
     """
-    sheets = [_answers_sheet(leaderboard), _times_sheet(leaderboard)] if leaderboard.settings else []
+    rows = leaderboard.settings
+    sheets = [_settings_sheet(leaderboard, Table.ANSWERS, rows), _times_sheet(leaderboard)] if rows else []
+    if valued := [row for row in rows if row.value_runs]:
+        sheets.append(_settings_sheet(leaderboard, Table.VALUES, valued))
     if any(row.flips for row in leaderboard.ranks):
         sheets.append(_group_sheet(leaderboard, Table.RANKS, leaderboard.ranks))
     if leaderboard.reference:
@@ -123,11 +127,10 @@ def _cells(columns: Sequence[TableColumn], row: object) -> tuple[str, ...]:
     return tuple(column.cell(row) for column in columns)
 
 
-def _answers_sheet(leaderboard: Leaderboard) -> Sheet:
-    by, rows = leaderboard.by, leaderboard.settings
-    columns = columns_of(Table.ANSWERS, rows)
+def _settings_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[SettingRow]) -> Sheet:
+    by, columns = leaderboard.by, columns_of(table, rows)
     named = [_setting_row(by, row, _cells(columns, row)) for row in rows]
-    return _sheet(leaderboard, Table.ANSWERS, columns, named, by)
+    return _sheet(leaderboard, table, columns, named, by)
 
 
 def _times_sheet(leaderboard: Leaderboard) -> Sheet:

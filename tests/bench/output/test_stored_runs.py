@@ -13,6 +13,8 @@ from contextlib import closing
 import pandas as pd
 import pytest
 
+from support.ledger_builder import LedgerBuilder
+from support.trainings import Trainings
 from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
 from vnnbench.leaderboard.records.frames import runs_frame
@@ -115,6 +117,19 @@ def test_results_without_a_run_list_every_run_in_short(tiny_results, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["run", "solver", "seed", "verdict", "s", "fault", "instance"]
     assert [line.split()[0] for line in lines if "highs" in line] == [record["run"] for record in records]
+
+
+def test_the_list_of_runs_shows_the_value_of_a_problem_without_a_threshold(tmp_path, capsys):
+    with closing(LedgerBuilder(tmp_path / LEDGER_NAME)) as ledger:
+        trainings = Trainings(ledger)
+        trainings.run("000", 0, 0.5, objective=1.25)
+        trainings.run("000", 0, None, solver="scip")
+        ledger.found("f", ledger.instance("with-threshold"), 1.0, value=0.75, solver="scip")
+    assert run_command(["show", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [" ".join(line.split()[2:-3]) for line in lines[2:]] == ["0 value -1.25", "0 unknown", "0 adversarial"]
+    assert run_command(["show", str(tmp_path), "--format", "json"]) == 0
+    assert [record["verdict"] for record in json.loads(capsys.readouterr().out)] == ["value", "unknown", "adversarial"]
 
 
 def test_names_in_the_list_of_runs_are_whole_except_in_a_narrow_terminal(tiny_results, monkeypatch, capsys):

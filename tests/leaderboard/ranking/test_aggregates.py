@@ -77,6 +77,12 @@ def test_relative_gap_by_hand():
 numbers = arrays(np.float64, 5, elements=st.floats(-1e300, 1e300))
 
 
+def test_a_value_is_reached_within_the_tolerance_of_a_claimed_optimum():
+    values = np.array([1.0, 0.99991, 0.9998, -1999.9, 3.0, np.nan, 1.0])
+    best = np.array([1.0, 1.0, 1.0, -1999.8, 2.0, 1.0, np.nan])
+    assert aggregates.reached(values, best).tolist() == [True, True, False, True, True, False, False]
+
+
 @given(numbers, numbers)
 def test_relative_gap_is_symmetric_and_between_0_and_1(primal, dual):
     gaps = aggregates.relative_gap(primal, dual)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from support.rankings import add_two_goals, on_another_machine, rows
+from support.trainings import Trainings
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard, needed_columns
 from vnnbench.leaderboard.ranking.outcomes import UnknownColumnError
 from vnnbench.leaderboard.records.reader import read_runs
@@ -60,6 +61,47 @@ def test_gap_and_nodes_are_those_that_the_solver_reported(ledger):
     assert (highs.nodes_runs, highs.common_runs) == (2, 2)
     assert (scip.gap, scip.nodes_runs, scip.common_runs) == (1.0, 1, 2)  # its other run did not report
     assert scip.nodes == pytest.approx(5, abs=1e-9)
+
+
+def test_values_by_hand(ledger):
+    """Two solvers minimize on four splits; a heuristic is better on the first one, which changes nothing."""
+    trainings = Trainings(ledger)
+    trainings.run("000", 0, 0.5, objective=4.0, bound=1.0)  # best, and |4 - 1| / 4
+    trainings.run("000", 1, 0.5, objective=5.0, bound=4.0)  # |5 - 4| / 5 to both
+    trainings.run("000", 2, None, bound=3.0)  # 1 and 1
+    trainings.run("000", 3, 0.5, objective=2.0)  # best; no bound: 1
+    trainings.run("000", 0, 0.5, objective=8.0, bound=2.0, solver="scip")  # |8 - 4| / 8, |8 - 2| / 8
+    trainings.run("000", 1, 0.5, objective=4.0, seconds=9.0, solver="scip")  # solved
+    trainings.run("000", 2, 0.5, objective=7.0, bound=7.0, solver="scip")  # best, and 0
+    trainings.run("000", 3, 0.5, objective=2.0002, bound=0.0, solver="scip")  # as good as the best; 1
+    trainings.run("000", 0, 0.5, objective=3.0, solver="perceptron", ranked=0)
+    highs, scip = rows(ledger)["highs",], rows(ledger)["scip",]
+    assert (highs.value_runs, highs.best_values, scip.value_runs, scip.best_values) == (4, 2, 4, 3)
+    assert highs.best_gap == pytest.approx((0 + 0.2 + 1 + 0) / 4, abs=1e-12)
+    assert highs.bound_gap == pytest.approx((0.75 + 0.2 + 1 + 1) / 4, abs=1e-12)
+    assert scip.best_gap == pytest.approx((0.5 + 0 + 0 + 0.0002 / 2.0002) / 4, abs=1e-12)
+    assert scip.bound_gap == pytest.approx((0.75 + 0 + 0 + 1) / 4, abs=1e-12)
+
+
+def test_a_value_found_on_a_surrogate_has_no_gap_to_a_bound(ledger):
+    top = {"problem": "top", "threshold": None, "dense_network": "top"}
+    for run, name in (("d", "top"), ("s", "top-pruned")):
+        ledger.run(run, ledger.instance(name, network=name, **top), dual_bound=4.0)
+        ledger.judge(run, confirmed=1, evidence="exact", best_exact_value=2.0)
+    row = rows(ledger)["highs",]
+    assert (row.value_runs, row.best_values, row.best_gap, row.bound_gap) == (2, 2, 0.0, 0.5)
+
+
+def test_the_bound_of_a_wrong_run_counts_as_missing(ledger):
+    trainings = Trainings(ledger)
+    trainings.run("000", 0, 0.5, objective=2.0, bound=2.2)  # its own value refutes that bound
+    row = rows(ledger)["highs",]
+    assert (row.wrong, row.best_gap, row.bound_gap) == (1, 0.0, 1.0)
+
+
+def test_problems_with_a_threshold_have_no_gap_of_values(two_solvers):
+    row = rows(two_solvers)["highs",]
+    assert (row.value_runs, row.best_values, row.best_gap, row.bound_gap) == (0, 0, None, None)
 
 
 def test_nodes_that_no_run_reports_are_missing(ledger):

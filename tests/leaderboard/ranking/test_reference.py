@@ -116,6 +116,20 @@ def test_the_gap_of_a_heuristic_is_to_the_best_value_of_the_solvers(ledger: Any)
     assert (row.runs, row.values, row.gap) == (4, 3, (0.75 + 0.0) / 2)
 
 
+def test_the_gap_of_a_heuristic_that_is_better_than_the_solvers_is_negative(ledger: Any) -> None:
+    trainings = Trainings(ledger)
+    for split, objective, best in ((0, 2.0, 8.0), (1, 4.0, 4.0), (2, 8.0, 4.0)):  # -|8 - 2| / 8, 0, |8 - 4| / 8
+        trainings.run("000", split, 0.5, objective=best)
+        trainings.run("000", split, 0.5, objective=objective, solver="perceptron", ranked=0, termination="other")
+    leaderboard = build_leaderboard(ledger.runs())
+    (row,) = leaderboard.reference
+    assert row.gap == pytest.approx((-0.75 + 0.0 + 0.5) / 3, abs=1e-12)
+    assert (row.values, row.better) == (3, 1)
+    text = render(leaderboard, Format.TABLE)
+    assert ["perceptron", "3", "3", "1", "-8.33%", "0"] in [line.split() for line in text.splitlines()]
+    assert "negative where its value is better" in " ".join(text.split())
+
+
 def test_an_attack_has_no_gap(beside: Any) -> None:
     (row,) = build_leaderboard(beside.runs()).reference
-    assert row.gap is None
+    assert (row.gap, row.better) == (None, 0)

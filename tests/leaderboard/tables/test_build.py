@@ -212,12 +212,33 @@ def test_tables_of_problems_without_a_threshold_do_not_speak_of_counterexamples(
     cells = [line.split() for line in text.splitlines()]
     assert ["setting", "runs", "solved", "value", "time", "mem", "err", "lic", "wrong"] in cells
     assert ["highs", "2", "1", "2", "1", "0", "0", "0", "0"] in cells
-    assert ["setting", "runs", "value", "gap", "err"] in cells and ["perceptron", "1", "1", "0.500", "0"] in cells
+    assert ["setting", "runs", "value", "better", "to", "best", "err"] in cells
+    assert ["perceptron", "1", "1", "0", "50.00%", "0"] in cells
     for shown in (text, render(leaderboard, Format.LATEX)):
         words = " ".join(shown.split())
         assert "olved: proved optimal, with a confirmed value, within the time limit." in words
         assert "alue: a value confirmed in exact arithmetic within the time limit; a later one counts as time." in words
         assert not any(word in words.lower() for word in ("counterexample", "robust", "dense", "attack by"))
+
+
+def test_values_are_compared_with_the_best_and_with_the_bound_where_no_run_is_solved(ledger):
+    trainings = Trainings(ledger)
+    trainings.run("000", 0, 0.5, objective=4.0, bound=1.0)
+    trainings.run("000", 0, 0.5, objective=8.0, bound=4.0, solver="scip")
+    ledger.run("c", ledger.instance("with-threshold"), goal="decide")
+    leaderboard = build_leaderboard(ledger.runs())
+    text = render(leaderboard, Format.TABLE)
+    lines = text.splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    place = lines.index("Values")
+    assert [line.split() for line in lines[place + 1 : place + 6] if "─" not in line] == [
+        ["setting", "runs", "best", "to", "best", "to", "bound"],
+        ["goal", "optimize"],
+        ["highs", "1", "1", "0.00%", "75.00%"],
+        ["scip", "1", "0", "50.00%", "50.00%"],
+    ]
+    assert "### Values" in render(leaderboard, Format.MARKDOWN)
+    assert "Value & Best & To best & To bound & sgm10" in render(leaderboard, Format.LATEX)
 
 
 def test_a_run_that_found_nothing_leaves_the_columns_of_counterexamples(ledger):

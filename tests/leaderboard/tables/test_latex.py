@@ -56,7 +56,7 @@ def test_columns_without_any_value_are_left_out(ledger):
     assert "(--: a single problem gives no interval)" in text
     ledger.run("o", ledger.instance("b", threshold=None), goal="optimize", termination="optimal", wall_seconds=1.0)
     ledger.judge("o", confirmed=1, evidence="exact", best_exact_value=0.5)
-    assert "& Robust & Value & sgm10 &" in latex_table(build_leaderboard(ledger.runs()))
+    assert "& Robust & Value & Best & To best & To bound & sgm10 &" in latex_table(build_leaderboard(ledger.runs()))
 
 
 def test_caption_says_over_what_and_under_which_limits(ledger):

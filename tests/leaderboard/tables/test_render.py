@@ -12,14 +12,15 @@ from rich.cells import cell_len
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.tables.render import Format, render, watch_leaderboard, write_leaderboard
-from vnnbench.leaderboard.text import format_number
+from vnnbench.leaderboard.text import format_number, format_percent
 
 LONG_NAMES = (  # noqa: SIM905
     "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved spent "
     "counterexamples robust_certified robust_claimed values timeouts memory errors license_limit other wrong tolerance "
     "below_line rank rank_low rank_high common_runs common_solved sgm1_seconds sgm10_seconds sgm100_seconds sgm1_ratio "
     "sgm10_ratio sgm100_ratio par2_seconds par10_seconds median_first_counterexample_seconds primal_integral_seconds "
-    "primal_integral_runs dual_integral_seconds dual_integral_runs gap nodes nodes_runs alone contribution"
+    "primal_integral_runs dual_integral_seconds dual_integral_runs gap nodes nodes_runs alone contribution "
+    "value_runs best_values best_gap bound_gap"
 ).split()
 
 JSON_NAMES = [
@@ -223,6 +224,10 @@ def test_long_labels_are_cut_in_the_terminal_alone(ledger):
 )  # fmt: skip
 def test_numbers_have_three_significant_digits(value, text):
     assert format_number(value) == text
+
+
+def test_a_share_that_rounds_to_zero_has_no_minus_sign():
+    assert [format_percent(share, 2) for share in (-1e-9, -0.0, -0.0833, None)] == ["0.00%", "0.00%", "-8.33%", "–"]
 
 
 def test_plain_keeps_letters_of_every_language():
