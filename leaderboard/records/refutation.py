@@ -35,6 +35,11 @@ _REPLAY_GAP = """
 # 0 if the numbers of a file are ordinary, as in nearly all files.
 _REACH = f"CASE WHEN i.tolerance_reach > {MAX_REACH} THEN i.tolerance_reach ELSE 0.0 END"
 _REPLAY_REACH = "coalesce(i.tolerance_reach * max(1.0, j.row_violation / 1e-6), 0.0)"
+_CLAIMED_SIZE = "max(1.0, abs(r.claimed_value))"
+# A difference between the claim and the replay that tolerances do not explain.
+_UNEXPLAINED = f"""
+    j.file_value IS NOT NULL AND {_REPLAY_GAP} > max({CLAIM_TOLERANCE} * {_CLAIMED_SIZE}, {_REPLAY_REACH})
+"""
 _ROW_ALLOWANCE = f"max({ROW_TOLERANCE}, coalesce(1e-6 * i.big_m_max, 0.0))"
 
 
@@ -62,7 +67,6 @@ LIFTING = f"""
              AND (r.termination = 'infeasible' OR {_refuted(BOUND_TOLERANCE, "o.witness_value")})))
     ORDER BY o.witness_value DESC LIMIT 1
 """
-_CLAIMED_SIZE = "max(1.0, abs(r.claimed_value))"
 # For the network of the proof; the tolerance is that between a claim and the replay of its solution.
 _OVERCLAIMED = f"""
     (q.network = q.dense_network AND r.claimed_value - c.upper > i.constant_rounding + max(
@@ -95,8 +99,10 @@ FINDING = f"""\
     WHEN {REFUTED}
         THEN 'formulation:the file gives the point of ' || l.witness || ' the value ' || l.file_value
             || ', but its network gives ' || l.witness_value || '; ' || r.run || {_CLAIM}
-    WHEN j.row_violation IS NOT NULL AND j.file_value IS NOT NULL
-            AND {_REPLAY_GAP} > max({CLAIM_TOLERANCE} * {_CLAIMED_SIZE}, {_REPLAY_REACH})
+    WHEN j.row_violation > {ROW_TOLERANCE} AND {_UNEXPLAINED}
+        THEN 'solver:final columns violate the file by ' || j.row_violation || ' and claim the value '
+            || r.claimed_value || ', but the network gives ' || j.replayed_value
+    WHEN j.row_violation IS NOT NULL AND {_UNEXPLAINED}
         THEN 'formulation:the file is satisfied with the value ' || r.claimed_value || ', but the network gives '
             || j.replayed_value
     WHEN {_OVERCLAIMED}

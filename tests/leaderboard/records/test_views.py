@@ -229,6 +229,17 @@ def test_a_row_may_be_off_by_what_a_binary_frees(ledger, big_m, fault):
     assert ledger.one("r")["fault"] == fault
 
 
+def test_a_replay_that_is_off_where_rows_are_not_satisfied_is_the_fault_of_the_solver(ledger):
+    ledger.run(
+        "r", ledger.instance("a", tolerance_reach=1e-6, big_m_max=60.0), termination="optimal", claimed_value=1.0
+    )
+    ledger.judge("r", file_value=1.0, row_violation=5e-5, replayed_value=0.5)
+    assert ledger.one("r")["fault_reason"] == (
+        "final columns violate the file by 5.0e-05 and claim the value 1.0, but the network gives 0.5"
+    )
+    assert ledger.one("r")["fault"] == "solver"
+
+
 @pytest.mark.parametrize(("violation", "fault"), [(0.0, "formulation"), (2e-6, "formulation"), (8e-6, "tolerance")])
 def test_a_replay_may_be_off_as_many_times_as_rows_are(ledger, violation, fault):
     ledger.run("r", ledger.instance("a", tolerance_reach=1e-4), termination="optimal", claimed_value=1.0)
