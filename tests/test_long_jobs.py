@@ -32,7 +32,12 @@ def mnist() -> Path:
     return Path(data)
 
 
-SMALL = {"pham2025-smoke": "mnist-18x18-2x32-*--tight", "digits-goals": "*-s0-l1*", "quickstart": "*-s0-*--tight"}
+SMALL = {
+    "pham2025-smoke": "mnist-18x18-2x32-*--tight",
+    "digits-goals": "*-s0-l1*",
+    "quickstart": "*-s0-*--tight",
+    "rosenhahn2023-smoke": "breast-cancer-2n-f0?0-s0--tight",
+}
 """Of a suite, the part that stands for all of it in the test of long jobs."""
 
 
@@ -61,18 +66,19 @@ def scripts(guide: str) -> list[list[str]]:
 
 
 def test_long_jobs_of_the_guides_run_on_small_libraries(tmp_path: Path, mnist: Path) -> None:
-    smoke, planned, goals = scripts(INSTANCES)
+    smoke, planned, goals, training = scripts(INSTANCES)
     comparison, paper = scripts(LEADERBOARD)
     run_scaled_down(comparison, tmp_path, mnist)
     assert smoke[0] in comparison  # which has run it
-    run_scaled_down([*planned, *goals], tmp_path, mnist)
+    run_scaled_down([*planned, *goals, *training], tmp_path, mnist)
     run_scaled_down(paper, tmp_path, mnist, smoke=tmp_path / "smoke")
     assert (tmp_path / "site" / "index.html").is_file()
     assert (tmp_path / "slice-report" / "report.md").is_file()
+    assert (tmp_path / "train-report" / "report.md").is_file()
 
 
 def test_every_long_job_of_the_guides_has_a_test() -> None:
     assert {guide: len(scripts(guide)) for guide in (*GUIDES, CONTRIBUTING) if scripts(guide)} == {
-        INSTANCES: 3,
+        INSTANCES: 4,
         LEADERBOARD: 2,
     }
