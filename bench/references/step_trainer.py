@@ -11,6 +11,7 @@ from itertools import chain
 from typing import ClassVar
 
 from vnnbench.instances.properties.property_file import read_document
+from vnnbench.instances.step_networks.step_network import parameter_shapes
 from vnnbench.instances.step_networks.train_file import parse_train
 from vnnbench.instances.step_networks.train_property import TrainProperty
 from vnnbench.instances.train_models.columns import names
@@ -72,5 +73,4 @@ class StepTrainer(Reference):
 
 def _column_names(prop: TrainProperty) -> list[str]:
     """Return the names of a candidate's numbers (`StepNetwork.vector`), which are those of the model's columns."""
-    n, m, K = range(prop.neurons), range(prop.n_inputs), range(prop.n_classes)
-    return [*names("w", n, m), *names("b", n), *names("q", n, K), *names("bF", K)]
+    return [name for letter, shape in parameter_shapes(prop).items() for name in names(letter, *map(range, shape))]

@@ -31,6 +31,11 @@ class LabelledData:
         self.classes.setflags(write=False)
 
     @property
+    def on_grid(self) -> npt.NDArray[np.int64]:
+        """Return the inputs times GRID, which are integers."""
+        return (self.inputs * GRID).astype(np.int64)
+
+    @property
     def n_samples(self) -> int:
         return len(self.inputs)
 

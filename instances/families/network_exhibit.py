@@ -6,7 +6,7 @@ import numpy as np
 
 from vnnbench.instances.datasets.labelled_data import GRID, INTEGER_SCALE, LabelledData
 from vnnbench.instances.families.exhibit import DecisionPlane, Exhibit
-from vnnbench.instances.step_networks.onnx_writer import Scaling, step_network_onnx
+from vnnbench.instances.step_networks.onnx_writer import scaling_operations, step_network_onnx
 from vnnbench.instances.step_networks.step_network import StepNetwork, evaluate
 from vnnbench.instances.step_networks.train_property import TrainProperty
 
@@ -21,7 +21,7 @@ def network_exhibit(prop: TrainProperty, network: StepNetwork) -> Exhibit:
     return Exhibit(
         noun="network",
         names={f"features that it uses, {len(features)} of {prop.n_inputs}": features},
-        file=("onnx", step_network_onnx(network, Scaling.of_split(prop.split, integer=prop.variant.integer))),
+        file=("onnx", step_network_onnx(network, scaling_operations(prop.split, integer=prop.variant.integer))),
         plane=_decision_plane(prop, network) if prop.n_inputs == 2 else None,
     )
 

@@ -124,10 +124,8 @@ class NetworkWork(SuiteWork[NetworkSuite, NetworkInstance]):
 
     def steps(self, folder: Path) -> list[Step]:
         """Return the training of each group, the finetuning of wanted surrogates, then the instances."""
-        data_folder, compute = (
-            self.options.data_folder,
-            Compute(self.options.device, training_threads(self.options.jobs)),
-        )
+        data_folder = self.options.data_folder
+        compute = Compute(self.options.device, training_threads(self.options.jobs))
         trained, others = [], []
         for group, members in groupby(self.instances, key=lambda instance: instance.group):
             part = list(members)

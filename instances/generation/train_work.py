@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
+from vnnbench.instances.datasets.csv_table import parse_csv
 from vnnbench.instances.datasets.labelled_data import Split
 from vnnbench.instances.datasets.splits import make_split
 from vnnbench.instances.datasets.table import Table, check_classes
@@ -158,7 +159,10 @@ def _check_samples(table: Table, training_samples: int | None) -> None:
 
 @lru_cache(maxsize=1)  # tasks are ordered by data set
 def _in_memory(data: TrainData, data_folder: Path | None) -> Table:
-    path = data.source.path
-    if path is not None and sha256(read_plain(path, MAX_TABLE_BYTES, DataError)) != data.csv_sha256:
-        raise DataError(f"{path}: was changed since the suite was read; generate again")
-    return load_table(data.source, data_folder)
+    source = data.source
+    if source.path is None:
+        return load_table(source, data_folder)
+    content = read_plain(source.path, MAX_TABLE_BYTES, DataError)
+    if sha256(content) != data.csv_sha256:
+        raise DataError(f"{source.path}: was changed since the suite was read; generate again")
+    return parse_csv(content, source.name, str(source.path), source.target)

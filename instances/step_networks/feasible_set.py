@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import prod
 
 import numpy as np
 
-from vnnbench.instances.arrays import BoolArray, Float64Array
+from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.step_networks.exact_sums import ExactSums, exact_total
-from vnnbench.instances.step_networks.step_network import StepNetwork, evaluate
-from vnnbench.instances.step_networks.train_property import Box, TrainProperty
+from vnnbench.instances.step_networks.step_network import StepNetwork, evaluate, parameter_shapes
+from vnnbench.instances.step_networks.train_property import TrainProperty
 
 
 class FeasibleSet:
@@ -17,16 +18,14 @@ class FeasibleSet:
 
     def __init__(self, prop: TrainProperty) -> None:
         self._prop = prop
-        n, K = prop.neurons, prop.n_classes
-        used = np.tile(prop.used_inputs, n)
-        kinds = (
-            (prop.weight, used),
-            (prop.bias, _all(n)),
-            (prop.output_weight, _all(n * K)),
-            (prop.output_bias, _all(K)),
-        )
-        self.lower, self.upper = (np.concatenate([end * places for end, places in ends]) for ends in _ends(kinds))
-        self.integer = np.concatenate([np.full(len(places), box.integer) for box, places in kinds])
+        boxes = (prop.weight, prop.bias, prop.output_weight, prop.output_bias)
+        kinds = np.repeat(np.arange(len(boxes)), list(map(prod, parameter_shapes(prop).values())))
+        self.lower = np.array([box.lower for box in boxes])[kinds]
+        self.upper = np.array([box.upper for box in boxes])[kinds]
+        self.integer = np.array([box.integer for box in boxes])[kinds]
+        unused = np.tile(~prop.used_inputs, prop.neurons)
+        for ends in (self.lower, self.upper):
+            ends[: len(unused)][unused] = 0.0
 
     def violation(self, candidate: Float64Array) -> Fraction:
         """Return how far a finite candidate is outside, exactly; 0 inside.
@@ -49,16 +48,6 @@ class FeasibleSet:
         """Return the candidate with every parameter in its box, and integers rounded."""
         inside = np.clip(candidate, self.lower, self.upper) + 0.0  # + 0.0: no negative zero
         return np.where(self.integer, np.rint(inside), inside)
-
-
-def _all(size: int) -> BoolArray:
-    return np.ones(size, dtype=bool)
-
-
-def _ends(
-    kinds: tuple[tuple[Box, BoolArray], ...],
-) -> tuple[list[tuple[float, BoolArray]], list[tuple[float, BoolArray]]]:
-    return [(box.lower, places) for box, places in kinds], [(box.upper, places) for box, places in kinds]
 
 
 def _gap(sums: ExactSums, epsilon: Fraction) -> Fraction:

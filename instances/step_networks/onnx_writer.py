@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,40 +11,31 @@ from vnnbench.instances.datasets.labelled_data import Split, scaling_steps
 from vnnbench.instances.onnx_files.writer import IR_VERSION, OPSET
 from vnnbench.instances.step_networks.step_network import StepNetwork
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scaling:
-    """The scaling of `datasets.splits.make_split`, in the same float64 operations."""
-
-    lower: Float64Array
-    upper: Float64Array
-    steps: int
-    unit: int
-
-    @classmethod
-    def of_split(cls, split: Split, *, integer: bool) -> Scaling | None:
-        """Return the scaling of a split; None if it was not made from a table."""
-        return (
-            None
-            if split.origin is None
-            else cls(split.origin.lower, split.origin.upper, *scaling_steps(integer=integer))
-        )
-
-    def operations(self) -> list[tuple[str, Float64Array | None]]:
-        """Return ONNX operators in their order, each with its second operand if it has one."""
-        width = self.upper - self.lower
-        return [
-            ("Max", self.lower),
-            ("Min", self.upper),
-            ("Sub", self.lower),
-            ("Div", np.where(width > 0, width, 1.0)),
-            ("Mul", np.array(float(self.steps))),
-            ("Round", None),
-            ("Div", np.array(float(self.unit))),
-        ]
+Operation = tuple[str, Float64Array | None]
+"""An ONNX operator, and its second operand if it has one."""
 
 
-def step_network_onnx(network: StepNetwork, scaling: Scaling | None = None) -> bytes:
+def scaling_operations(split: Split, *, integer: bool) -> list[Operation]:
+    """Return the scaling of `datasets.splits.make_split` in the same float64 operations, in their order.
+
+    There are none if the split was not made from a table.
+    """
+    if (origin := split.origin) is None:
+        return []
+    steps, unit = scaling_steps(integer=integer)
+    width = origin.upper - origin.lower
+    return [
+        ("Max", origin.lower),
+        ("Min", origin.upper),
+        ("Sub", origin.lower),
+        ("Div", np.where(width > 0, width, 1.0)),
+        ("Mul", np.array(float(steps))),
+        ("Round", None),
+        ("Div", np.array(float(unit))),
+    ]
+
+
+def step_network_onnx(network: StepNetwork, scaling: Sequence[Operation] = ()) -> bytes:
     """Return the ONNX file of a network: nodes Gemm, Greater and Cast, behind those of the scaling if there is one.
 
     `input` (samples, m): features as in the data set with a scaling, else as in the training problem. `output`
@@ -55,7 +46,7 @@ def step_network_onnx(network: StepNetwork, scaling: Scaling | None = None) -> b
 
     half = network.epsilon / 2
     nodes, initializers, scaled = [], [numpy_helper.from_array(np.zeros(()), "zero")], "input"
-    for place, (operator, operand) in enumerate(() if scaling is None else scaling.operations()):
+    for place, (operator, operand) in enumerate(scaling):
         given, scaled = scaled, f"scaled{place}"
         operands = [] if operand is None else [f"operand{place}"]
         initializers += [numpy_helper.from_array(np.asarray(operand), name) for name in operands]

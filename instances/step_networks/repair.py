@@ -38,9 +38,7 @@ def repair(prop: TrainProperty, allowed: FeasibleSet, candidate: Float64Array) -
         return candidate
     network = StepNetwork.of_vector(prop, allowed.rounded(candidate))
     found = evaluate(network, prop.training)
-    weights = Box(prop.weight.lower, prop.weight.upper, prop.weight.integer)
-    hidden_inputs = (prop.training.inputs * GRID).astype(np.int64)
-    hidden = _Layer(hidden_inputs, GRID, weights, prop.bias, prop.epsilon)
+    hidden = _Layer(prop.training.on_grid, GRID, prop.weight, prop.bias, prop.epsilon)
     output = _Layer(found.steps.astype(np.int64), 1, prop.output_weight, prop.output_bias, prop.epsilon)
     if not (hidden.repair(network.W.T, network.b, found.steps) and output.repair(network.Q, network.c, found.outputs)):
         return None

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import BoolArray, Float64Array
 from vnnbench.instances.datasets.labelled_data import GRID, LabelledData
-from vnnbench.instances.step_networks.exact_sums import ExactSums, exact_sums
+from vnnbench.instances.step_networks.exact_sums import ExactSums, exact_sums, exact_total
 from vnnbench.instances.step_networks.train_property import FACTOR, TrainProperty
 
 
@@ -32,19 +34,30 @@ class StepNetwork:
     @classmethod
     def of_vector(cls, prop: TrainProperty, vector: Float64Array) -> StepNetwork:
         """Return the network of a candidate (n_parameters,)."""
-        n, m, K = prop.neurons, prop.n_inputs, prop.n_classes
-        w, b, q, c = np.split(vector, np.cumsum([n * m, n, n * K]))
-        return cls(w.reshape(n, m), b, q.reshape(n, K), c, prop.epsilon)
+        w, b, q, c = parameter_blocks(prop, vector).values()
+        return cls(w, b, q, c, prop.epsilon)
 
     def vector(self) -> Float64Array:
         """Return the candidate, of which this is the network."""
         return np.concatenate([self.W.ravel(), self.b, self.Q.ravel(), self.c])
 
 
+def parameter_shapes(prop: TrainProperty) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of w, b, q and bF in the order in which a candidate holds them."""
+    n, m, K = prop.neurons, prop.n_inputs, prop.n_classes
+    return {"w": (n, m), "b": (n,), "q": (n, K), "bF": (K,)}
+
+
+def parameter_blocks(prop: TrainProperty, vector: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Return w, b, q and bF of a vector with one value for each parameter (n_parameters,)."""
+    shapes = parameter_shapes(prop)
+    parts = np.split(vector, np.cumsum([prod(shape) for shape in shapes.values()])[:-1])
+    return {letter: part.reshape(shape) for (letter, shape), part in zip(shapes.items(), parts, strict=True)}
+
+
 def n_parameters(prop: TrainProperty) -> int:
     """Return the length of a candidate."""
-    n, m, K = prop.neurons, prop.n_inputs, prop.n_classes
-    return n * m + n + n * K + K
+    return sum(map(prod, parameter_shapes(prop).values()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +78,7 @@ class Evaluation:
 def evaluate(network: StepNetwork, data: LabelledData) -> Evaluation:
     """Return the network's steps on the samples."""
     half = Fraction(network.epsilon) / 2
-    grid_inputs = (data.inputs * GRID).astype(np.int64)
-    hidden = exact_sums(grid_inputs, GRID, np.ascontiguousarray(network.W.T), network.b)
+    hidden = exact_sums(data.on_grid, GRID, np.ascontiguousarray(network.W.T), network.b)
     steps = hidden.above(half)
     output = exact_sums(steps.astype(np.int64), 1, network.Q, network.c)
     return Evaluation(hidden, steps, output, output.above(half))
@@ -84,7 +96,7 @@ def objective(prop: TrainProperty, network: StepNetwork, steps: BoolArray, outpu
     """
     terms = Fraction(0)
     if prop.variant.weights:
-        terms += sum(map(Fraction, network.W.ravel().tolist()), Fraction(0))
+        terms += exact_total(network.W)
     if prop.variant.activations:
         terms += int(steps.sum())
     if prop.variant.neurons:

@@ -32,7 +32,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vnnbench.instances.arrays import BoolArray
+from vnnbench.instances.arrays import BoolArray, Float64Array
 from vnnbench.instances.datasets.labelled_data import LabelledData, Split
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.limits import MAX_MPS_NAMES
@@ -126,9 +126,14 @@ class TrainProperty:
     @property
     def big_m(self) -> float:
         """Return the one big-M of `plain`: the largest pre-activation, or how far one can be below eps."""
-        hidden = _hidden_range(self.training, self.weight, self.bias, self.weight_sum_limit)
-        output = _output_range(self.neurons, self.output_weight, self.output_bias)
-        return max(hidden[1], output[1], self.epsilon - hidden[0], self.epsilon - output[0])
+        ranges = (_hidden_range(self.training, self.weight, self.bias, self.weight_sum_limit), self.output_range)
+        return max(max(upper, self.epsilon - lower) for lower, upper in ranges)
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        """Return bounds on every pre-activation of an output."""
+        reach = self.neurons * self.output_weight.upper
+        return self.output_bias.lower - reach, self.output_bias.upper + reach
 
 
 def train_property(
@@ -199,14 +204,21 @@ def _broken_rules(prop: TrainProperty) -> Iterator[str]:
         )
 
 
-def _hidden_range(data: LabelledData, weight: Box, bias: Box, weight_sum_limit: int | None) -> tuple[float, float]:
-    """Return bounds on every hidden pre-activation, over all training samples."""
-    sums = data.inputs.sum(axis=1)
+def hidden_ranges(
+    inputs: Float64Array, weight: Box, bias: Box, weight_sum_limit: int | None
+) -> tuple[Float64Array, Float64Array]:
+    """Return the exact bounds (T,) of a hidden pre-activation at each sample; sums of inputs on the grid do not round.
+
+    inputs: (T, m). The boxes are those of the hidden weights and biases.
+    """
+    sums = inputs.sum(axis=1)
     above = weight.upper * sums
     if weight_sum_limit is not None:
-        above = np.minimum(above, weight_sum_limit * data.inputs.max(axis=1, initial=0.0))
-    return bias.lower + weight.lower * float(sums.max()), bias.upper + float(above.max())
+        above = np.minimum(above, weight_sum_limit * inputs.max(axis=1, initial=0.0))
+    return bias.lower + weight.lower * sums, bias.upper + above
 
 
-def _output_range(neurons: int, weight: Box, bias: Box) -> tuple[float, float]:
-    return bias.lower + neurons * weight.lower, bias.upper + neurons * weight.upper
+def _hidden_range(data: LabelledData, weight: Box, bias: Box, weight_sum_limit: int | None) -> tuple[float, float]:
+    """Return bounds on every hidden pre-activation, over all samples."""
+    lower, upper = hidden_ranges(data.inputs, weight, bias, weight_sum_limit)
+    return float(lower.min()), float(upper.max())

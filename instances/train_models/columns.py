@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.step_networks.step_network import StepNetwork
+from vnnbench.instances.step_networks.step_network import StepNetwork, n_parameters, parameter_blocks
 from vnnbench.instances.step_networks.train_property import TrainProperty
 
 Indices = npt.NDArray[np.int64]
@@ -58,24 +58,22 @@ class NetworkDecoder:
 
     def __init__(self, prop: TrainProperty, column_names: Sequence[str]) -> None:
         self._prop = prop
-        n, m, K = prop.neurons, prop.n_inputs, prop.n_classes
-        shapes = {"w": (n, m), "b": (n,), "q": (n, K), "bF": (K,)}
-        self._starts = dict(zip(shapes, np.cumsum([0, n * m, n, n * K]).tolist(), strict=True))
-        self._size = n * m + n + n * K + K
-        found = {letter: np.zeros(shape, dtype=bool) for letter, shape in shapes.items()}
+        self._size = n_parameters(prop)
+        positions = parameter_blocks(prop, np.arange(self._size))
+        found = {letter: np.zeros(block.shape, dtype=bool) for letter, block in positions.items()}
         places, parameters = [], []
         self.read: set[str] = set()
         for place, name in enumerate(column_names):
             letter, numbers = split_name(name)
-            shape = shapes.get(letter)
-            if shape is None or len(numbers) != len(shape) or not all(map(lt, numbers, shape)):
+            block = positions.get(letter)
+            if block is None or len(numbers) != block.ndim or not all(map(lt, numbers, block.shape)):
                 continue
             found[letter][numbers] = True
             places.append(place)
-            parameters.append(self._starts[letter] + int(np.ravel_multi_index(numbers, shape)))
+            parameters.append(block[numbers])
             self.read.add(name)
         self._places, self._parameters = np.array(places, dtype=np.int64), np.array(parameters, dtype=np.int64)
-        self._complement = K == 2 and not found["q"][:, 1].any() and not found["bF"][1]
+        self._complement = prop.n_classes == 2 and not found["q"][:, 1].any() and not found["bF"][1]
         outputs = slice(0, 1) if self._complement else slice(None)
         if not (found["b"].all() and found["q"][:, outputs].all() and found["bF"][outputs].all()):
             raise PropertyError("the solution lacks some of the network's columns b_I, q_I_K and bF_K")

@@ -19,7 +19,13 @@ from vnnbench.instances.formulations.lifting import LiftedPoint
 from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.networks.exact_evaluation import to_integers
 from vnnbench.instances.step_networks.exact_sums import Integers
-from vnnbench.instances.step_networks.step_network import StepNetwork, evaluate, wrong_outputs
+from vnnbench.instances.step_networks.step_network import (
+    StepNetwork,
+    evaluate,
+    parameter_blocks,
+    parameter_shapes,
+    wrong_outputs,
+)
 from vnnbench.instances.step_networks.train_property import TrainProperty
 from vnnbench.instances.train_models.columns import ONE, Indices, complemented, split_name
 
@@ -64,14 +70,15 @@ class TrainLifter:
 
     def _in_form(self, network: StepNetwork) -> StepNetwork:
         """Return the network in the form that the file has."""
+        if not (self._is_complement or self._is_ordered):
+            return network
         data = self._prop.training
+        found = evaluate(network, data)
         if self._is_complement:
-            errors = wrong_outputs(evaluate(network, data).outputs, data).sum(axis=0)
-            network = complemented(network, int(errors.argmin()))
+            network = complemented(network, int(wrong_outputs(found.outputs, data).sum(axis=0).argmin()))
         if self._is_ordered:
             samples = self._blocks["st"][1][0] if "st" in self._blocks else np.zeros(1, dtype=np.int64)
-            steps = evaluate(network, data).steps
-            order = np.lexsort((~steps.any(axis=0), ~steps[samples.min()]))
+            order = np.lexsort((~found.steps.any(axis=0), ~found.steps[samples.min()]))
             network = StepNetwork(network.W[order], network.b[order], network.Q[order], network.c, network.epsilon)
         return network
 
@@ -86,20 +93,15 @@ class TrainLifter:
         """Return the columns as integers over 2**exponent."""
         found = evaluate(network, self._prop.training)
         parameters, exponent = _integers(network.vector())
-        n, m, K = self._prop.neurons, self._prop.n_inputs, self._prop.n_classes
-        w, b, q, c = np.split(parameters, np.cumsum([n * m, n, n * K]))
-        q = q.reshape(n, K)
+        blocks = parameter_blocks(self._prop, parameters)
         scale = max(exponent, found.hidden.exponent, found.output.exponent)
         steps, outputs = found.steps.astype(object) * 1, found.outputs.astype(object) * 1
         wrong = wrong_outputs(found.outputs, self._prop.training).astype(object) * 1
         values: dict[str, tuple[Integers, int]] = {
-            "w": (w.reshape(n, m), exponent),
-            "b": (b, exponent),
-            "q": (q, exponent),
-            "bF": (c, exponent),
+            **{letter: (block, exponent) for letter, block in blocks.items()},
             "sp": (found.hidden.numerators, found.hidden.exponent),
             "st": (steps, 0),
-            "p": (steps[:, :, None] * q, exponent),
+            "p": (steps[:, :, None] * blocks["q"], exponent),
             "spF": (found.output.numerators, found.output.exponent),
             "stF": (outputs, 0),
             "E": (wrong, 0),
@@ -144,12 +146,9 @@ class TrainLifter:
 
 def _shapes(prop: TrainProperty) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all blocks of columns."""
-    T, n, m, K = prop.training.n_samples, prop.neurons, prop.n_inputs, prop.n_classes
+    T, n, K = prop.training.n_samples, prop.neurons, prop.n_classes
     return {
-        "w": (n, m),
-        "b": (n,),
-        "q": (n, K),
-        "bF": (K,),
+        **parameter_shapes(prop),
         "sp": (T, n),
         "st": (T, n),
         "p": (T, n, K),

@@ -30,7 +30,7 @@ import numpy as np
 
 from vnnbench.instances.arrays import BoolArray, Float64Array
 from vnnbench.instances.formulations.milp import MilpBuilder, MilpModel
-from vnnbench.instances.step_networks.train_property import TrainProperty
+from vnnbench.instances.step_networks.train_property import TrainProperty, hidden_ranges
 from vnnbench.instances.train_models.blocks import Blocks
 from vnnbench.instances.train_models.columns import ONE, Indices
 from vnnbench.instances.train_models.network_rows import NetworkColumns, Ranges, Samples, add_network, model_comments
@@ -98,14 +98,9 @@ class _Groups:
 
 
 def _ranges(prop: TrainProperty, inputs: Float64Array) -> Ranges:
-    """Return the exact range of every pre-activation over the boxes; sums of inputs on the grid do not round."""
-    sums = inputs.sum(axis=1)
-    above = prop.weight.upper * sums
-    if prop.weight_sum_limit is not None:
-        above = np.minimum(above, prop.weight_sum_limit * inputs.max(axis=1))
-    lower, upper = prop.bias.lower + prop.weight.lower * sums, prop.bias.upper + above
-    reach = prop.neurons * prop.output_weight.upper
-    return Ranges(lower[:, None], upper[:, None], prop.output_bias.lower - reach, prop.output_bias.upper + reach)
+    """Return the exact range of every pre-activation over the boxes."""
+    lower, upper = hidden_ranges(inputs, prop.weight, prop.bias, prop.weight_sum_limit)
+    return Ranges(lower[:, None], upper[:, None], *prop.output_range)
 
 
 def _one_range(prop: TrainProperty) -> Ranges:

@@ -6,7 +6,7 @@ import pytest
 from vnnbench.instances.datasets.splits import make_split
 from vnnbench.instances.datasets.table_sources import load_table, named_table
 from vnnbench.instances.onnx_files.runtime import run_samples
-from vnnbench.instances.step_networks.onnx_writer import Scaling, step_network_onnx
+from vnnbench.instances.step_networks.onnx_writer import scaling_operations, step_network_onnx
 from vnnbench.instances.step_networks.step_network import StepNetwork, evaluate, n_parameters
 from vnnbench.instances.step_networks.train_property import VARIANTS, TrainProperty, train_property
 
@@ -34,8 +34,8 @@ def test_the_file_has_the_steps_of_exact_arithmetic(variant_place):
 @pytest.mark.parametrize("variant_place", [0, -1])
 def test_with_its_scaling_the_file_takes_features_as_they_are_in_the_table(variant_place):
     prop, network = drawn(variant_place)
-    scaling = Scaling.of_split(prop.split, integer=prop.variant.integer)
-    assert prop.split.origin is not None and scaling is not None
+    scaling = scaling_operations(prop.split, integer=prop.variant.integer)
+    assert prop.split.origin is not None and scaling
     for data, rows in (
         (prop.training, prop.split.origin.training_rows),
         (prop.split.test, prop.split.origin.test_rows),
@@ -48,5 +48,5 @@ def test_with_its_scaling_the_file_takes_features_as_they_are_in_the_table(varia
 
 def test_the_same_network_gives_the_same_bytes():
     prop, network = drawn(0)
-    scaling = Scaling.of_split(prop.split, integer=False)
+    scaling = scaling_operations(prop.split, integer=False)
     assert step_network_onnx(network, scaling) == step_network_onnx(network, scaling) != step_network_onnx(network)
