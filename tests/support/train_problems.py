@@ -13,6 +13,7 @@ import numpy.typing as npt
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.datasets.labelled_data import GRID, INTEGER_SCALE, LabelledData, Split
 from vnnbench.instances.families.train import TrainProblem
+from vnnbench.instances.step_networks.step_network import StepNetwork
 from vnnbench.instances.step_networks.train_property import VARIANTS, TrainProperty, Variant, train_property
 
 Samples = tuple[Sequence[Sequence[float]], Sequence[int]]
@@ -40,6 +41,17 @@ def split_of(inputs: npt.ArrayLike, classes: Sequence[int], n_classes: int = 2, 
 def problem(name: str, neurons: int = 2, samples: Samples = XOR, n_classes: int = 2, **limits: int) -> TrainProperty:
     """Return the problem of a variant, such as 101 or int, on these samples."""
     return train_property(split_of(*samples, n_classes), neurons, variant(name), **limits)
+
+
+XOR_SOLVED = StepNetwork(
+    W=np.ones((2, 2)),
+    b=np.array([0.0, -1.0]),
+    Q=np.array([[-1.0, 1.0], [1.0, -1.0]]),
+    c=np.array([1.0, 0.0]),
+    epsilon=1.0,
+).vector()
+"""An integer network of two neurons without an error on XOR, of value -1: the first neuron is on where an input is 1,
+the second where both are."""
 
 
 def random_problem(seed: int, samples: tuple[int, int] = (4, 8), neurons: tuple[int, int] = (1, 3)) -> TrainProperty:

@@ -1,7 +1,7 @@
 """Training problems from library to verdict: the judge, and runs of a scripted solver, honest and lying.
 
-The problem `xor` is the samples of XOR for two integer neurons. The network `SOLVED` has no error: its neurons are on
-at (1, 1), and wherever an input is 1. Weights cost 4, activations 4 and neurons 2 times 0.1, so the value is -1, and a
+The problem `xor` is the samples of XOR for two integer neurons. The network `XOR_SOLVED` has no error: its neurons are
+on at (1, 1), and wherever an input is 1. Weights cost 4, activations 4 and neurons 2 times 0.1, so the value is -1, and a
 solver proves that no other is better. Without weights each of four samples has one error, and the value is -4.
 """
 
@@ -15,20 +15,12 @@ import pytest
 from support.plays import Play
 from support.solving import optimum_of_file
 from support.train_libraries import columns_at, write_train_library
-from support.train_problems import problem
+from support.train_problems import XOR_SOLVED, problem
 from vnnbench.instances.formulations.mps import read_mps
-from vnnbench.instances.step_networks.step_network import StepNetwork
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.words import Evidence
 
 XOR = problem("int")
-SOLVED = StepNetwork(
-    W=np.ones((2, 2)),
-    b=np.array([0.0, -1.0]),
-    Q=np.array([[-1.0, 1.0], [1.0, -1.0]]),
-    c=np.array([1.0, 0.0]),
-    epsilon=1.0,
-).vector()
 FORMULATIONS = ["plain", "tight"]
 
 
@@ -45,7 +37,7 @@ def play(trainings, tmp_path, scripted):
     return lambda formulation, script: played(f"xor--{formulation}", script, goal="optimize")
 
 
-def columns(library, formulation, candidate=SOLVED, **changes):
+def columns(library, formulation, candidate=XOR_SOLVED, **changes):
     """Return the columns of a network in the file, some of them changed."""
     row = library.row(f"xor--{formulation}")
     model = read_mps(library.model_path(row))
@@ -61,15 +53,15 @@ def columns(library, formulation, candidate=SOLVED, **changes):
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_the_judge_rounds_integers_and_evaluates_exactly(trainings, formulation):
     judge = Judge.of_instance(trainings, trainings.row(f"xor--{formulation}"))
-    found = judge.judge(SOLVED)
+    found = judge.judge(XOR_SOLVED)
     assert (found.value, found.evidence, found.raw_violation) == (-10 * Fraction(0.1), Evidence.EXACT, 0.0)
-    near = judge.judge(SOLVED + 1e-6)
-    assert near.point is not None and near.point.tolist() == SOLVED.tolist()
+    near = judge.judge(XOR_SOLVED + 1e-6)
+    assert near.point is not None and near.point.tolist() == XOR_SOLVED.tolist()
     assert (near.value, near.evidence, near.success) == (found.value, Evidence.REPAIRED, True)
-    assert judge.judge(SOLVED + 0.3).success is False
-    assert judge.judge(SOLVED[:-1]).value is None
-    assert judge.judge(np.full(len(SOLVED), np.nan)).value is None
-    huge = judge.judge(np.full(len(SOLVED), 1e308))
+    assert judge.judge(XOR_SOLVED + 0.3).success is False
+    assert judge.judge(XOR_SOLVED[:-1]).value is None
+    assert judge.judge(np.full(len(XOR_SOLVED), np.nan)).value is None
+    huge = judge.judge(np.full(len(XOR_SOLVED), 1e308))
     assert huge.value is not None and huge.raw_violation == 1e308 and not huge.success
 
 
@@ -92,7 +84,7 @@ def test_minus_1_is_the_optimum(trainings, formulation, tmp_path):
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_an_honest_optimum_has_no_fault(trainings, play, formulation):
     script = [
-        ["incumbent", 4.0, columns(trainings, formulation, np.zeros(len(SOLVED)))],
+        ["incumbent", 4.0, columns(trainings, formulation, np.zeros(len(XOR_SOLVED)))],
         ["result", "optimal", 1.0, columns(trainings, formulation), 1.0],
     ]
     row = play(formulation, script)
@@ -102,7 +94,7 @@ def test_an_honest_optimum_has_no_fault(trainings, play, formulation):
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_switches_that_are_left_on_cost_the_solver_but_are_no_fault(trainings, play, formulation):
     """The claim is below what the network reaches: it is what the file gives these columns."""
-    on = columns(trainings, formulation, np.zeros(len(SOLVED)), KS_0=1.0)
+    on = columns(trainings, formulation, np.zeros(len(XOR_SOLVED)), KS_0=1.0)
     row = play(formulation, [["result", "time_limit", 4.1, on, 0.0]])
     assert (row["fault"], row["best_exact_value"]) == ("none", -4.0), row["fault_reason"]
 
@@ -143,6 +135,6 @@ def test_a_bound_that_another_run_refutes_is_the_solvers_fault(trainings, play, 
     """A run in one formulation finds -1; another in the other one claims that nothing above -2 is possible."""
     other = FORMULATIONS[1 - FORMULATIONS.index(formulation)]
     play(other, [["result", "optimal", 1.0, columns(trainings, other), 1.0]])
-    zeros = columns(trainings, formulation, np.zeros(len(SOLVED)))
+    zeros = columns(trainings, formulation, np.zeros(len(XOR_SOLVED)))
     row = play(formulation, [["result", "time_limit", 4.0, zeros, 2.0]])
     assert row["fault"] == "solver", row["fault_reason"]

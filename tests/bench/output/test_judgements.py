@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 from support.train_libraries import columns_at, write_train_library
-from support.train_problems import problem
+from support.train_problems import XOR_SOLVED, problem
 from vnnbench.cli import run_command
 from vnnbench.instances.formulations.mps import read_mps
-from vnnbench.instances.step_networks.step_network import StepNetwork
 
 XOR = problem("int")
-SOLVED = StepNetwork(
-    W=np.ones((2, 2)),
-    b=np.array([0.0, -1.0]),
-    Q=np.array([[-1.0, 1.0], [1.0, -1.0]]),
-    c=np.array([1.0, 0.0]),
-    epsilon=1.0,
-).vector()
-"""A network without an error, of value -1."""
 NETWORK = ("w_", "b_", "q_", "bF_")
 """The beginnings of the names of the columns that hold a network."""
 
@@ -49,9 +39,9 @@ def judged(trainings, tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def solved(trainings):
-    """The columns of `SOLVED` by name."""
+    """The columns of `XOR_SOLVED` by name."""
     model = read_mps(trainings.model_path(trainings.row("xor--plain")))
-    return dict(zip(model.column_names, columns_at(XOR, model, SOLVED), strict=True))
+    return dict(zip(model.column_names, columns_at(XOR, model, XOR_SOLVED), strict=True))
 
 
 def test_the_measures_of_the_network_are_printed(judged, solved):
