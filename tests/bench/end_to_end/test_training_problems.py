@@ -1,8 +1,8 @@
 """Training problems from library to verdict: the judge, and runs of a scripted solver, honest and lying.
 
 The problem `xor` is the samples of XOR for two integer neurons. The network `XOR_SOLVED` has no error: its neurons are
-on at (1, 1), and wherever an input is 1. Weights cost 4, activations 4 and neurons 2 times 0.1, so the value is -1, and a
-solver proves that no other is better. Without weights each of four samples has one error, and the value is -4.
+on at (1, 1), and wherever an input is 1. Weights cost 4, activations 4 and neurons 2 times 0.1, so the value is -1, and
+a solver proves that no other is better. Without weights each of four samples has one error, and the value is -4.
 """
 
 from __future__ import annotations
