@@ -359,7 +359,8 @@ def test_nothing_is_left_behind(solve, tmp_path):
 
 STUBBORN = """
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-open('{folder}/pid', 'w').write(str(os.getpid()))
+open('{folder}/pid.new', 'w').write(str(os.getpid()))
+os.rename('{folder}/pid.new', '{folder}/pid')  # whoever sees the file can read all of it
 time.sleep(60)
 """
 
