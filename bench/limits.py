@@ -25,7 +25,5 @@ COMMIT_RECORD_LIMIT = JsonLimit(4096, containers=16, commas=64)
 """The commit record of a finished run: three files."""
 MAX_LOG_BYTES = 64 * MEBIBYTE
 """A log, unzipped: two of 16 MiB (`execution`), and a traceback."""
-MAX_ARRAY_BYTES = 256 * MEBIBYTE
-"""The arrays of a candidates file, unzipped: `MAX_CANDIDATE_BYTES`, the final columns and their names."""
 MAX_CANDIDATE_BYTES = 128 * MEBIBYTE
 """The candidates that are stored for a run: 1,000 of up to 16,000 inputs, fewer of more inputs."""

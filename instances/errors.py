@@ -6,6 +6,7 @@ InputError
 ├── SuiteError       a suite file or name is wrong: correct the TOML
 ├── NetworkError     an ONNX file is unreadable or not supported: export it in another way
 ├── ModelError       an MPS file is unreadable or outside the portable subset: generate it again
+├── ProofError       a proof is unreadable, or shows something else than it claims: make it again
 ├── PropertyError    a property file or a candidate does not fit: correct it
 └── LibraryError     a library is incomplete, altered or cannot be written: generate it again
     └── NameInUseError   it has something else under a name: give another name
@@ -43,6 +44,10 @@ class ModelError(InputError):
 
 class PropertyError(InputError):
     """A property, a solution or a candidate cannot be read or does not fit the network."""
+
+
+class ProofError(InputError):
+    """A proof cannot be read, or is about another problem."""
 
 
 class LibraryError(InputError):

@@ -40,6 +40,9 @@ MAX_MPS_LINE = 2_000
 """Characters of a model's line that is not a comment: three names of 255, and numbers."""
 MAX_PICTURE_BYTES, MAX_PICTURE_SIDE = 4 * MEBIBYTE, 1_024
 """Size of a picture of a clean input, which is an image of a data set: suites have up to 256 x 256 pixels."""
+MAX_ARRAY_BYTES = 256 * MEBIBYTE
+"""The arrays of a .npz file, unzipped: the candidates of a run with the final columns and their names, or a proof of a
+million leaves."""
 MAX_IMAGES = 100_000
 """Images of an IDX file: MNIST has 60,000, and takes 0.3 GB as float32."""
 MAX_TABLE_BYTES, MAX_TABLE_FIELDS = 96 * MEBIBYTE, 5_000_000
@@ -68,5 +71,7 @@ comparisons of two outputs, each of which has four lists and objects; or 3.9 mil
 bytes."""
 SEAL_LIMIT = JsonLimit(64 * MEBIBYTE, containers=100_000, commas=4_000_000)
 """Limits of sealed.json: planted points of 20 bytes for each input: 4,000 points of 784 inputs."""
+PROOF_HEAD_LIMIT = JsonLimit(8_192, containers=4, commas=64)
+"""Limits of the head of a proof, one object of eight keys."""
 STATE_LIMIT = JsonLimit(32 * MEBIBYTE, containers=200_000, commas=1_000_000)
 """Limits of provenance.json, which lists imports, and of the files that a generation keeps until it is finished."""

@@ -26,14 +26,15 @@ from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.families.base import Problem
 from vnnbench.instances.files import read_plain, sha256
+from vnnbench.instances.limits import MAX_ARRAY_BYTES
+from vnnbench.instances.npz import read_arrays
 from vnnbench.isolation.protocol import MAX_COLUMNS
 from vnnbench.judging.judge import CandidateJudgement, FileCheck, Judge
-from vnnbench.judging.npz import read_arrays
 from vnnbench.leaderboard.ranges import MAX_RECORDED_SECONDS
 from vnnbench.leaderboard.records.measures import measures_json
 from vnnbench.leaderboard.records.rows import JudgementRow
 from vnnbench.leaderboard.words import Evidence
-from vnnbench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
+from vnnbench.limits import MAX_CANDIDATE_BYTES
 
 MAX_STORED, _LEAST_STORED = 1_000, 10
 MAX_FILE_BYTES = MAX_ARRAY_BYTES + 65_536

@@ -15,9 +15,9 @@ from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.families.over_input_set import OverInputSet
 from vnnbench.instances.files import read_plain
 from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.npz import read_arrays
 from vnnbench.instances.properties.s_expressions import Form, Word, parse_forms
 from vnnbench.judging.judge import Judge
-from vnnbench.judging.npz import read_arrays
 from vnnbench.solvers.command_line.solution_columns import decimal, quoted
 from vnnbench.solvers.command_line.solution_files import Solution, max_bytes, read_columns, text_of_solution
 

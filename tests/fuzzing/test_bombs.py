@@ -34,13 +34,13 @@ from vnnbench.instances.layout import CATALOG, MANIFEST, SEALED, TIMINGS
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.sealed_answers import read_seal
 from vnnbench.instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_ONNX_FIELDS
+from vnnbench.instances.npz import read_arrays
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.properties.property_file import property_json, read_property
 from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
 from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.isolation.protocol import MAX_HEADER_BYTES, FrameReader, ProtocolError
 from vnnbench.judging.candidates import Candidate, Trajectory, candidates_npz, read_candidates
-from vnnbench.judging.npz import read_arrays
 from vnnbench.leaderboard.records.planted import read_sealed
 from vnnbench.leaderboard.site.folder import SITE, SiteError, check_place
 from vnnbench.sharing.bundle import Bundle, write_bundle

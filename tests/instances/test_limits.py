@@ -62,7 +62,7 @@ def test_packages_that_share_a_limit_agree():
         planted.MAX_SEALED_CONTAINERS,
     )
     stored = bench_limits.MAX_CANDIDATE_BYTES + 4 * MAX_NAME_CHARACTERS + 8 * MAX_COLUMNS
-    assert stored < bench_limits.MAX_ARRAY_BYTES
+    assert stored < limits.MAX_ARRAY_BYTES
     assert 12 * MAX_TRACEBACK < MAX_HEADER_BYTES
 
 

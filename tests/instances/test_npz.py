@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from vnnbench.errors import ResultsError
-from vnnbench.judging import npz
-from vnnbench.judging.npz import read_arrays
+from vnnbench.instances import npz
+from vnnbench.instances.npz import read_arrays
 
 
 def npy(descr: str, shape: str, data: bytes = b"") -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from vnnbench.limits import MAX_ARRAY_BYTES
+from vnnbench.instances.limits import MAX_ARRAY_BYTES
 
 
 def read_arrays(data: bytes, source: str, names: Sequence[str], error: type[Exception]) -> dict[str, npt.NDArray[Any]]:
