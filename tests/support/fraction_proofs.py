@@ -27,7 +27,9 @@ from support.fraction_passes import (
     unstable_relus,
     weighted_atoms,
 )
+from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.proofs.proof_file import INPUT, LEAF, Claim, Proof, Tree
 from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty, Property
@@ -66,7 +68,7 @@ def shown(proof: Proof, prop: Property, network: Layered) -> list[Shown]:
         raise Rejection("the network lacks an output of the goal")
     _check_head(proof, prop)
     if len(proof.witness):
-        _check_witness(proof, prop)
+        _check_witness(proof, prop, network)
     arrays = _Arrays(proof.tree)
     found: list[Shown] = []
     if proof.claim is not None:
@@ -85,7 +87,7 @@ def _check_head(proof: Proof, prop: Property) -> None:
     if isinstance(prop, ClosestProperty) and proof.claim is Claim.UPPER:
         raise Rejection("closest has a radius, not an upper bound")
     if isinstance(prop, MaximizeProperty) and proof.claim is Claim.EXCLUDED:
-        raise Rejection("maximize has an upper bound; its goal is nothing to meet")
+        raise Rejection("maximize has an upper bound, not a goal to meet")
     if (proof.upper is not None) != (proof.claim is Claim.UPPER):
         raise Rejection("upper belongs to the claim that has its name")
     if proof.upper is not None and not math.isfinite(proof.upper):
@@ -100,13 +102,25 @@ def _check_head(proof: Proof, prop: Property) -> None:
             raise Rejection("the radius is not positive, or exceeds that of the set")
 
 
-def _check_witness(proof: Proof, prop: Property) -> None:
+def _check_witness(proof: Proof, prop: Property, network: Layered) -> None:
     try:
         outside = prop.input_set.violation(proof.witness) != 0
     except PropertyError as error:
         raise Rejection(str(error)) from error
     if outside:
         raise Rejection("the witness is not in the set")
+    if not has_value(prop, network, proof.witness):
+        raise Rejection("the problem has no value at the witness")
+
+
+def has_value(prop: Property, network: Layered, x: Float64Array) -> bool:
+    """Return whether the problem has a value at a point of the set: for `closest`, the margin is reached there.
+
+    It has none where the goal's value is 0 but an atom that is marked as strict does not hold.
+    """
+    outputs = ExactNetwork(network).outputs(prop.input_set.point(x))
+    value = prop.goal.value(outputs)
+    return value >= prop.margin if isinstance(prop, ClosestProperty) else value != 0 or prop.goal.holds(outputs)
 
 
 class _Arrays:
@@ -169,7 +183,7 @@ class _TreeCheck:
         for _ in range(n_bounds):
             part, layer = self._read_bound(part, layer)
         for _ in range(n_closings):
-            closed |= self._read_closing(part)
+            closed |= {self._read_closing(part)}
         split = self._arrays.integer("splits")
         if split == LEAF:
             if not (empty or self._is_closed(closed)):
@@ -210,8 +224,8 @@ class _TreeCheck:
         """Read a bound; return the part over which it holds now, and its layer."""
         layer, j = self._arrays.integer("bound_layers"), self._arrays.integer("bound_neurons")
         kind, value = self._arrays.integer("bound_kinds"), self._arrays.number("bound_values")
-        if not (1 <= layer <= self._problem.n_layers and 0 <= j < len(self._problem.biases[layer - 1])):
-            raise Rejection("a bound is of a neuron that there is not")
+        if not (1 <= layer <= self._problem.n_layers and (layer, j) in self._problem.relus_up_to(layer)):
+            raise Rejection("a bound is of a ReLU that there is not")
         if layer < previous_layer:
             raise Rejection("the bounds of a node are not in the order of their layers")
         if kind not in (0, 1, 2, 3):
@@ -238,8 +252,8 @@ class _TreeCheck:
         if self._show(part, function, choices) > most:
             raise Rejection("a bound is not shown")
 
-    def _read_closing(self, part: Part) -> set[int]:
-        """Read a closing; return the disjunct that it closes, or nothing."""
+    def _read_closing(self, part: Part) -> int:
+        """Read a closing; return the disjunct that it closes."""
         number, disjuncts = self._arrays.integer("closing_disjuncts"), self._problem.disjuncts
         if not 0 <= number < len(disjuncts):
             raise Rejection("a closing is of a disjunct that there is not")
@@ -255,7 +269,9 @@ class _TreeCheck:
         else:
             strict = any(atom.strict and weight > 0 for atom, weight in zip(disjunct, weights, strict=True))
             closes = bound < 0 or (bound == 0 and strict)
-        return {number} if closes else set()
+        if not closes:
+            raise Rejection("a closing does not close its disjunct")
+        return number
 
     def _read_choices(self, part: Part, k: int) -> Choices:
         slopes = {relu: self._arrays.slope() for relu in unstable_relus(self._problem, part, k)}

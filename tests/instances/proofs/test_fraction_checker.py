@@ -228,7 +228,7 @@ def test_weighted_atoms_exclude_at_0_where_one_that_counts_is_strict():
     for weights, reason in (
         ([0.5, 0.25], "the weights of a closing do not sum to 1"),
         ([1.5, -0.5], "weights holds a negative number"),
-        ([0, 1], "a leaf is open: no clause has all its disjuncts closed"),
+        ([0, 1], "a closing does not close its disjunct"),
     ):
         proof = make_proof(make_tree(**ONE_LEAF, weights=weights), Claim.EXCLUDED)
         assert rejection(proof, conjunction(True, False), FUNNEL) == reason
@@ -274,7 +274,7 @@ def test_closest_excludes_a_ball_in_which_the_margin_is_not_reached():
         return rejection(make_proof(make_tree(**ONE_LEAF), Claim.EXCLUDED, radius=radius), prop, network)
 
     assert why(0.25 - 2.0**-54) is None
-    assert "a leaf is open" in str(why(0.25))
+    assert why(0.25) == "a closing does not close its disjunct"
     assert why(0.0) == why(0.75) == "the radius is not positive, or exceeds that of the set"
     assert why(None) == "a radius belongs to closest, where the claim is excluded"
 
@@ -288,6 +288,18 @@ def test_a_witness_must_be_in_the_set_exactly():
     for wrong in ([0.5], [0.5, 0.5, 0.5], [0.5, math.nan]):
         assert rejection(make_proof(nothing, None, witness=wrong), prop, network)
     assert rejection(make_proof(nothing, None), prop, network) == "there is neither a tree nor a witness"
+
+
+def test_a_witness_must_have_a_value():
+    # For closest only where y_1 - y_0 = -2 x reaches the margin, 1; for a goal not where it is 0 but a strict atom fails.
+    closest = ClosestProperty(make_set([0], 1, lower=-1), 0, (1,), Fraction(1), None, None)
+    mixed = conjunction(True, False)
+    for prop, x, has_value in (
+        (closest, -0.5, True), (closest, np.nextafter(-0.5, 0), False), (mixed, 0.5, False), (mixed, 1.0, True),
+        (conjunction(False, False), 0.5, True),
+    ):  # fmt: skip
+        reason = rejection(make_proof(make_tree(), None, witness=[x]), prop, FUNNEL)
+        assert reason == (None if has_value else "the problem has no value at the witness")
 
 
 def damaged(**arrays):
@@ -322,7 +334,7 @@ DAMAGES = {
         "a pass goes through neuron 1 of layer 1, which lacks a bound",
     ),
     "a kind that is not there": (damaged(bound_kinds=[0, 1, 0, 4]), "a bound is of kind 4"),
-    "a bound of another layer": (damaged(bound_layers=[1, 1, 1, 3]), "a bound is of a neuron that there is not"),
+    "a bound of another layer": (damaged(bound_layers=[1, 1, 1, 2]), "a bound is of a ReLU that there is not"),
     "a ReLU split twice": (damaged(places=[0, 0]), "neuron 0 of layer 1 is split twice on a path"),
     "a split of no ReLU": (
         damaged(splits=[2, -1, 1, -1, -1]),
@@ -342,7 +354,7 @@ DAMAGES = {
     ),
     "too large a multiplier": (
         damaged(multipliers=[0.5, 0, 1, 0, 0.5]),
-        "a leaf is open: no clause has all its disjuncts closed",
+        "a closing does not close its disjunct",
     ),
     "a slope left over": (damaged(slopes=[77, 77]), "slopes has 1 numbers left over"),
     "a slope short": (damaged(slopes=[]), "slopes ends too early"),
