@@ -45,14 +45,15 @@ class Checked:
 
 def check_proof(proof: Proof, prop: Property, network: Layered) -> Checked:
     """Return what a proof shows about a property of a network. Raises `ProofError`: it does not show what it claims."""
+    chain = Chain(network)
+    if prop.input_set.n_inputs != chain.n_inputs or prop.goal.last_output >= chain.n_outputs:
+        raise ProofError("the network does not have the inputs and outputs of the property")
     lower = None if not len(proof.witness) else _value_at_witness(proof, prop, network)
     if proof.claim is None:
         if lower is None:
             raise ProofError("the proof has neither a witness nor a tree")
         return Checked(lower, False, None, 0, 0)
-    question, chain = Question.of(proof, prop), Chain(network)
-    if prop.input_set.n_inputs != chain.n_inputs or prop.goal.last_output >= chain.n_outputs:
-        raise ProofError("the network does not have the inputs and outputs of the property")
+    question = Question.of(proof, prop)
     reader = TreeReader(proof.tree, question, chain)
     floats, exact = FloatBounds(question, chain, reader.root), ExactBounds(question, chain)
     for together in _batches(reader.passes(), chain):
@@ -69,7 +70,7 @@ def check_proof(proof: Proof, prop: Property, network: Layered) -> Checked:
 def _value_at_witness(proof: Proof, prop: Property, network: Layered) -> Fraction:
     """Return the exact value at the witness, which must be in the set."""
     problem = problem_of(prop)
-    if problem.violation(proof.witness) != 0:
+    if len(proof.witness) != prop.input_set.n_inputs or problem.violation(proof.witness) != 0:
         raise ProofError("the witness is not in the set")
     value = problem.evaluate(ExactNetwork(network), proof.witness)
     if value is None:
