@@ -31,7 +31,7 @@ ROOMS = {
     "instances": (
         "errors", "limits", "layout", "arrays", "progress", "files", "npz", "randomness", "rationals",
         "networks", "datasets", "training", "onnx_files", "properties", "step_networks", "bounds", "formulations",
-        "train_models", "proofs", "families", "suites", "library", "generation",
+        "train_models", "families", "proofs", "suites", "library", "generation",
     ),
     "solvers": (
         "base", "options", "relay", "vendor", "package_solver", "command_line", "gurobi", "highs", "scip", "registry",

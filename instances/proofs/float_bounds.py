@@ -1,0 +1,200 @@
+"""Bounds of many passes at once in float64, above the exact ones by a proven rounding error.
+
+A pass keeps  exact pass's A h_k + constant  within an error of float64 numbers A and constant, over its part, from the
+last layer down to the input. Every operation adds at most `unit` times the magnitude of its terms to the error, where
+|h_k| and |z_k| are bounded over the whole set: by interval arithmetic, and by the bounds at the root of the proof.
+
+Rounding a slope costs nothing below 0, where any slope from 0 to 1 is sound; above 0, c s rounds like any product. The
+error of a sum of n products is below n 2**-53 times the sum of their magnitudes, in any order (Higham 2002, section
+3.1). Dimensions: m passes, all through the same K layers, with n neurons in these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vnnbench.instances.arrays import BoolArray, Float64Array, magnitudes
+from vnnbench.instances.proofs.chain import Chain
+from vnnbench.instances.proofs.proof_file import SLOPE_UNIT
+from vnnbench.instances.proofs.question import Question
+from vnnbench.instances.proofs.reading import Bounds, OfNeuron, Pass
+from vnnbench.instances.rationals import float_above
+
+_T = TypeVar("_T")
+
+_ROUNDOFF = 2.0**-53
+_UNDERFLOW = 2.0**-1000
+"""Times all magnitudes, this exceeds what underflows lose: each loses at most 2**-1074 times the magnitude it meets."""
+_FEW_INPUTS = 64
+"""The number of largest coefficients among which the L1 ball's multiplier is sought first."""
+
+
+class FloatBounds:
+    """The bounds of passes on one network. root: the bounds over the whole set, as far as they are read."""
+
+    def __init__(self, question: Question, chain: Chain, root: Bounds) -> None:
+        self._question, self._chain, self._root = question, chain, root
+        n_constraints = len(question.constraints)
+        self._constraints = np.zeros((n_constraints, chain.n_inputs))
+        self._ends = np.zeros((2, n_constraints))
+        for row, constraint in enumerate(question.constraints):
+            for i, coefficient in constraint.terms:
+                self._constraints[row, i] = float(coefficient)
+            self._ends[:, row] = [float(end or 0) for end in (constraint.lower, constraint.upper)]
+        # Per layer: n products, and some more operations on each number; 1 % is for the rounding of the errors' sums.
+        self._unit = 2.02 * (chain.widest + n_constraints + 8 * len(chain.layers) + 64) * _ROUNDOFF
+
+    def of(self, passes: Sequence[Pass]) -> tuple[Float64Array, Float64Array]:
+        """Return (value, error), (m,) each: every exact bound is within its error of its value.
+
+        All passes have the same depth K. Where float64 overflows, the error is not finite.
+        """
+        depth = passes[0].depth
+        with np.errstate(over="ignore", invalid="ignore"):
+            layers, h_sizes = self._sizes(depth)
+            A, constant = self._functions(passes, depth)
+            error = np.abs(A) @ h_sizes[-1] + np.abs(constant)
+            rows = _Rows(passes, self._chain.relu[: self._chain.starts[depth]])
+            for k in range(depth, 0, -1):
+                layer = self._chain.layers[k - 1]
+                A, intercepts = rows.through_relu(A, slice(self._chain.starts[k - 1], self._chain.starts[k]))
+                if layer.divisor is not None:
+                    A = A / layer.divisor
+                error += intercepts + np.abs(A) @ layers[k - 1]
+                constant = constant + intercepts + A @ layer.b
+                A = A @ layer.W
+            value, more = self._over_parts(passes, A, h_sizes[0])
+            sizes = 1 + sum(float(size.sum()) for size in (*layers, *h_sizes))
+            value = constant + value
+            return value, np.where(np.isfinite(value), self._unit * (error + more) + _UNDERFLOW * sizes, np.nan)
+
+    def _sizes(self, depth: int) -> tuple[list[Float64Array], list[Float64Array]]:
+        """Return what over the set bounds |W_k| |h_(k-1)| + |b_k| for k = 1 to K, and |h_k| for k = 0 to K."""
+        layers, h_sizes = [], [magnitudes(self._question.whole.lower, self._question.whole.upper)]
+        for k, layer in enumerate(self._chain.layers[:depth]):
+            layers.append(abs(layer.W) @ h_sizes[-1] + np.abs(layer.b))
+            z = layers[-1] if layer.divisor is None else layers[-1] / layer.divisor
+            inside = slice(self._chain.starts[k], self._chain.starts[k + 1])
+            h_sizes.append(np.minimum(z, magnitudes(self._root.lower[inside], self._root.upper[inside])))
+        return layers, h_sizes
+
+    def _functions(self, passes: Sequence[Pass], depth: int) -> tuple[Float64Array, Float64Array]:
+        """Return the functions of the passes, A (m, n_K) and constant (m,), each number rounded once."""
+        n = self._chain.n_inputs if depth == 0 else self._chain.layers[depth - 1].n_outputs
+        A, constant = np.zeros((len(passes), n)), np.zeros(len(passes))
+        for row, one in enumerate(passes):
+            if isinstance(one.function, OfNeuron):
+                layer, j = self._chain.layers[depth], one.function.neuron
+                inputs, weights = layer.row(j)
+                divisor = one.function.sign * (1.0 if layer.divisor is None else float(layer.divisor[j]))
+                A[row, inputs] = weights / divisor
+                constant[row] = layer.b[j] / divisor
+            else:
+                coefficients, exact = self._question.mean(one.function.disjunct, one.function.weights)
+                A[row, list(coefficients)] = [float(coefficient) for coefficient in coefficients.values()]
+                constant[row] = float(exact)
+        return A, constant
+
+    def _over_parts(
+        self, passes: Sequence[Pass], A: Float64Array, x_size: Float64Array
+    ) -> tuple[Float64Array, Float64Array]:
+        """Return the maxima (m,) of A x over the passes' parts, and the magnitudes (m,) of their terms."""
+        constant = size = np.zeros(len(passes))
+        if self._question.constraints:
+            multipliers = np.array([one.constraint_multipliers for one in passes], dtype=np.float64)
+            ends = multipliers * np.where(multipliers > 0, self._ends[1], self._ends[0])
+            constant, size = ends.sum(axis=1), np.abs(ends).sum(axis=1)
+            size = size + (np.abs(A) + np.abs(multipliers) @ np.abs(self._constraints)) @ x_size
+            A = A - multipliers @ self._constraints
+        size = size + np.abs(A) @ x_size
+        parts, of_row = _distinct([one.part for one in passes])
+        lower, upper, centre = (
+            _by_row(np.array(numbers), of_row)
+            for numbers in zip(*((part.lower, part.upper, part.centre) for part in parts), strict=True)
+        )
+        if parts[0].radius is None:
+            return constant + np.maximum(A * lower, A * upper).sum(axis=1), size
+        radius = np.array([float_above(part.radius or Fraction(0)) for part in parts])[of_row]
+        ball = _over_ball(np.abs(A), np.where(A > 0, upper - centre, centre - lower), radius)
+        return constant + (A * centre).sum(axis=1) + ball, size + ball
+
+
+class _Rows:
+    """The replacements of a ReLU's coefficients, (m, n) each.
+
+    above, below: the coefficient of z per positive and per negative coefficient of h. intercept: what is added per
+    positive one. phase: 1 where z >= 0 is fixed, -1 where z <= 0 is. multiplier: of these.
+    """
+
+    def __init__(self, passes: Sequence[Pass], relu: BoolArray) -> None:
+        bounds, of_row = _distinct([one.bounds for one in passes])
+        n = len(relu)
+        lower = np.array([one.lower[:n] for one in bounds])[of_row]
+        upper = np.array([one.upper[:n] for one in bounds])[of_row]
+        unstable = np.array([one.unstable for one in passes]).reshape(len(passes), n)
+        linear = (~relu | (lower >= 0)).astype(np.float64)
+        lower, upper = np.where(unstable, lower, 0.0), np.where(unstable, upper, 1.0)
+        slope = upper / (upper - lower)
+        self.above, self.below = np.where(unstable, slope, linear), linear
+        self.below[unstable] = SLOPE_UNIT * np.concatenate([one.slopes for one in passes])
+        # max(z, 0) - slope z is convex, so its maximum over [lower, upper] is at an end.
+        intercept = np.maximum(-slope * lower, (1.0 - slope) * upper)
+        self.intercept = np.where(unstable, np.nextafter(intercept * (1 + 4 * _ROUNDOFF), np.inf), 0.0)
+        self.phase, self.multiplier = np.zeros((len(passes), n), dtype=np.int8), np.zeros((len(passes), n))
+        for row, one in enumerate(passes):
+            self.phase[row, one.fixed.neurons] = np.where(one.fixed.on, 1, -1)
+            self.multiplier[row, one.fixed.neurons] = one.multipliers
+
+    def through_relu(self, A: Float64Array, inside: slice) -> tuple[Float64Array, Float64Array]:
+        """Return functions of z that are not below A h in a layer, whose neurons are `inside`, and their constants."""
+        phase, multiplier = self.phase[:, inside], self.multiplier[:, inside]
+        positive = np.where(phase == 0, np.maximum(A, 0.0), 0.0)
+        free = positive * self.above[:, inside] + np.minimum(A, 0.0) * self.below[:, inside]
+        fixed = np.where(phase > 0, A + multiplier, -multiplier)
+        return np.where(phase == 0, free, fixed), (positive * self.intercept[:, inside]).sum(axis=1)
+
+
+def _distinct(things: Sequence[_T]) -> tuple[list[_T], npt.NDArray[np.int64]]:
+    """Return the distinct ones among these objects, and for each object which of them it is."""
+    numbers: dict[int, int] = {}
+    of_row = np.array([numbers.setdefault(id(thing), len(numbers)) for thing in things])
+    first = {number: thing for thing, number in zip(reversed(things), reversed(of_row.tolist()), strict=True)}
+    return [first[number] for number in range(len(numbers))], of_row
+
+
+def _by_row(of_parts: Float64Array, of_row: npt.NDArray[np.int64]) -> Float64Array:
+    """Return the numbers of each row's part, (m, n_0), or (1, n_0) if all have the same part."""
+    return of_parts if len(of_parts) == 1 else of_parts[of_row]
+
+
+def _over_ball(size: Float64Array, room: Float64Array, radius: Float64Array) -> Float64Array:
+    """Return upper bounds (m,) of the maxima of sum of size_i s_i, where 0 <= s_i <= room_i and sum of s_i <= radius.
+
+    Any t >= 0 gives the bound t radius + sum of room_i max(size_i - t, 0) (weak duality), and the critical size of the
+    fractional knapsack gives the maximum.
+    """
+    t = _critical(size, room, radius, _FEW_INPUTS)
+    bound: Float64Array = t * radius + (room * np.maximum(size - t[:, None], 0.0)).sum(axis=1)
+    return bound
+
+
+def _critical(size: Float64Array, room: Float64Array, radius: Float64Array, n_kept: int) -> Float64Array:
+    """Return the size (m,) at which the inputs of at least this size fill the ball; 0 where all of them do not.
+
+    Only the `n_kept` largest are sorted at first.
+    """
+    n_kept = min(n_kept, size.shape[1])
+    kept = np.argpartition(-size, n_kept - 1, axis=1)[:, :n_kept]
+    kept = np.take_along_axis(kept, np.argsort(-np.take_along_axis(size, kept, axis=1), axis=1), axis=1)
+    filled = np.cumsum(np.take_along_axis(room, kept, axis=1), axis=1) >= radius[:, None]
+    full = filled.any(axis=1)
+    last = np.take_along_axis(kept, filled.argmax(axis=1)[:, None], axis=1)
+    t: Float64Array = np.where(full, np.take_along_axis(size, last, axis=1)[:, 0], 0.0)
+    if n_kept < size.shape[1] and not full.all():
+        t[~full] = _critical(size[~full], room[~full], radius[~full], size.shape[1])
+    return t

@@ -1,0 +1,290 @@
+"""Reading the tree of a proof: from its arrays to the passes that must hold.
+
+A pass bounds one function over one part of the set (`Pass`). Reading checks everything else: that the arrays are used
+up exactly, that splits are of inputs and ReLUs that can be split, that a ReLU has bounds where a pass needs them, and
+that at every leaf some clause has all its disjuncts closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vnnbench.instances.arrays import BoolArray, Float64Array
+from vnnbench.instances.errors import ProofError
+from vnnbench.instances.proofs.chain import Chain
+from vnnbench.instances.proofs.proof_file import INPUT, LEAF, SLOPE_UNIT, TREE_TYPES, UPPER_BOUND, WITH_TREE, Tree
+from vnnbench.instances.proofs.question import Part, Question
+
+_MOST_SLOPE = round(1 / SLOPE_UNIT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bounds:
+    """The bounds of all pre-activations over a part, lower and upper (N,) float64, infinite where there is none."""
+
+    lower: Float64Array
+    upper: Float64Array
+
+    def copy(self) -> Bounds:
+        return Bounds(self.lower.copy(), self.upper.copy())
+
+    def unstable(self, n: int) -> BoolArray:
+        """Return which of the first n neurons have bounds of either sign."""
+        return (self.lower[:n] < 0) & (self.upper[:n] > 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fixed:
+    """The phases that a path fixes, in its order: neurons (d,) and whether z >= 0, (d,)."""
+
+    neurons: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    on: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))
+
+    def also(self, neuron: int, on: bool) -> Fixed:
+        return Fixed(np.append(self.neurons, neuron), np.append(self.on, on))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OfNeuron:
+    """The function z_j of a layer, or -z_j if sign is -1; layers count from 1."""
+
+    layer: int
+    neuron: int
+    sign: int
+
+    def __str__(self) -> str:
+        return f"the {'upper' if self.sign > 0 else 'lower'} bound of neuron {self.neuron} in layer {self.layer}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OfDisjunct:
+    """The mean of a disjunct's atoms with these weights."""
+
+    disjunct: int
+    weights: list[Fraction]
+
+    def __str__(self) -> str:
+        return f"a closing of disjunct {self.disjunct}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """A pass: a function, the part, bounds and phases over which it is bounded, the choices, and what must hold.
+
+    depth: the number of layers that it goes through. bounds: only those of these layers count, which do not change
+    any more. fixed: the phases of ReLUs in these layers. unstable (n,): which of their n neurons have a slope. slopes:
+    of these, in units of `SLOPE_UNIT`. multipliers: of fixed. limit: what the bound must not exceed;
+    or_equal: whether it may be equal.
+    """
+
+    function: OfNeuron | OfDisjunct
+    depth: int
+    part: Part
+    bounds: Bounds
+    fixed: Fixed
+    unstable: BoolArray
+    slopes: npt.NDArray[np.uint8]
+    multipliers: npt.NDArray[np.float32]
+    constraint_multipliers: npt.NDArray[np.float32]
+    limit: float
+    or_equal: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Node:
+    """What is known when a node is read: its part, its bounds, its phases, and the disjuncts closed above it."""
+
+    part: Part
+    bounds: Bounds
+    fixed: Fixed
+    closed: frozenset[int]
+
+
+class TreeReader:
+    """The reader of one tree. root: the bounds over the whole set that are read so far."""
+
+    def __init__(self, tree: Tree, question: Question, chain: Chain) -> None:
+        n = len(chain.relu)
+        self.root = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
+        self.n_leaves = self.n_bounds = 0
+        self._question, self._chain = question, chain
+        self._arrays = _Arrays(tree)
+
+    def passes(self) -> Iterator[Pass]:
+        """Yield all passes of the tree; the proof holds if every one does. Raises `ProofError`: it does not."""
+        root = _Node(self._question.whole, self.root, Fixed(), frozenset())
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            n_bounds, n_closings = self._arrays.count("node_bounds"), self._arrays.count("node_closings")
+            if node.part.is_empty and (n_bounds or n_closings):
+                raise ProofError("a node whose part is empty has bounds or closings")
+            if n_bounds and node is not root:
+                node = _Node(node.part, node.bounds.copy(), node.fixed, node.closed)
+            layer = 1
+            for _ in range(n_bounds):
+                layer = yield from self._bound(node, layer)
+            closed = set(node.closed)
+            for _ in range(n_closings):
+                closing = self._closing(node)
+                closed.add(closing.function.disjunct)  # type: ignore[union-attr]
+                yield closing
+            node = _Node(node.part, node.bounds, node.fixed, frozenset(closed) if n_closings else node.closed)
+            waiting.extend(reversed(self._children(node)))
+        self._arrays.check_used_up()
+
+    def _children(self, node: _Node) -> list[_Node]:
+        """Return the children that the node's split makes; none at a leaf, where all must be shown."""
+        layer = self._arrays.next("splits")
+        if layer == LEAF:
+            self.n_leaves += 1
+            if not (node.part.is_empty or self._question.is_shown(node.closed)):
+                raise ProofError("at a leaf, no clause has all its disjuncts closed")
+            return []
+        if node.part.is_empty:
+            raise ProofError("a node whose part is empty is split")
+        if layer != INPUT:
+            return [
+                _Node(node.part, node.bounds, fixed, node.closed)
+                for fixed in self._cases(node.fixed, layer, len(self._chain.layers))
+            ]
+        i = self._arrays.next("places")
+        if not 0 <= i < self._chain.n_inputs:
+            raise ProofError(f"splits input {i}; the network has {self._chain.n_inputs}")
+        point = float(self._arrays.take("points", 1)[0])
+        return [_Node(part, node.bounds, node.fixed, node.closed) for part in node.part.split(i, point)]
+
+    def _cases(self, fixed: Fixed, layer: int, depth: int) -> tuple[Fixed, Fixed]:
+        """Return the phases in both cases of a ReLU, which is in one of the first `depth` layers."""
+        neuron = self._neuron(layer, self._arrays.next("places"), depth)
+        if neuron in fixed.neurons:
+            raise ProofError(f"splits a ReLU of layer {layer} that is split above")
+        return fixed.also(neuron, False), fixed.also(neuron, True)
+
+    def _neuron(self, layer: int, place: int, depth: int) -> int:
+        """Return the number of a neuron, which must have a ReLU and be in one of the first `depth` layers."""
+        if not 1 <= layer <= depth:
+            raise ProofError(f"names layer {layer} where only layers 1 to {depth} can be meant")
+        n = self._chain.layers[layer - 1].n_outputs
+        if not 0 <= place < n or not self._chain.layers[layer - 1].relu[place]:
+            raise ProofError(f"names neuron {place} of layer {layer}, where there is no ReLU")
+        return int(self._chain.starts[layer - 1]) + place
+
+    def _bound(self, node: _Node, least_layer: int) -> Generator[Pass, None, int]:
+        """Yield the passes of one bound, take it into the node's bounds, and return its layer."""
+        arrays = self._arrays
+        layer, place, kind = (arrays.next(f"bound_{what}") for what in ("layers", "neurons", "kinds"))
+        neuron = self._neuron(layer, place, len(self._chain.layers))
+        value = float(arrays.take("bound_values", 1)[0])
+        if layer < least_layer:
+            raise ProofError(f"a bound of layer {layer} comes after one of layer {least_layer}")
+        if not 0 <= kind <= UPPER_BOUND | WITH_TREE:
+            raise ProofError(f"a bound is of kind {kind}; kinds are 0 to {UPPER_BOUND | WITH_TREE}")
+        self.n_bounds += 1
+        sign = 1 if kind & UPPER_BOUND else -1
+        function, limit = OfNeuron(layer, place, sign), sign * value
+        if kind & WITH_TREE:
+            waiting = [node.fixed]
+            while waiting:
+                fixed = waiting.pop()
+                split = arrays.next("splits")
+                if split == LEAF:
+                    yield self._pass(node, fixed, function, layer - 1, (limit, True))
+                else:
+                    waiting.extend(reversed(self._cases(fixed, split, layer - 1)))
+        else:
+            yield self._default_pass(node, function, layer - 1, limit)
+        if sign > 0:
+            node.bounds.upper[neuron] = min(node.bounds.upper[neuron], value)
+        else:
+            node.bounds.lower[neuron] = max(node.bounds.lower[neuron], value)
+        return layer
+
+    def _closing(self, node: _Node) -> Pass:
+        """Return the pass of one closing."""
+        disjunct = self._arrays.next("closing_disjuncts")
+        if not 0 <= disjunct < len(self._question.disjuncts):
+            raise ProofError(f"closes disjunct {disjunct} of {len(self._question.disjuncts)}")
+        weights = [Fraction(1)]
+        if (n_atoms := len(self._question.disjuncts[disjunct])) > 1:
+            weights = [Fraction(weight) for weight in self._arrays.take("weights", n_atoms).tolist()]
+        if min(weights) < 0 or sum(weights) != 1:
+            raise ProofError(f"the weights of the atoms of disjunct {disjunct} are negative or do not sum to 1")
+        limit = self._question.limit(disjunct, weights)
+        return self._pass(node, node.fixed, OfDisjunct(disjunct, weights), len(self._chain.layers), limit)
+
+    def _pass(
+        self, node: _Node, fixed: Fixed, function: OfNeuron | OfDisjunct, depth: int, limit: tuple[float, bool]
+    ) -> Pass:
+        """Return a pass with the choices that come next."""
+        fixed, unstable = self._within(node, fixed, depth)
+        slopes = self._arrays.take("slopes", int(np.count_nonzero(unstable)))
+        multipliers = self._arrays.take("multipliers", len(fixed.neurons))
+        of_constraints = self._arrays.take("constraint_multipliers", len(self._question.constraints))
+        if (slopes > _MOST_SLOPE).any() or (multipliers < 0).any():
+            raise ProofError(f"a slope of {function} exceeds {_MOST_SLOPE}, or a multiplier is negative")
+        for constraint, multiplier in zip(self._question.constraints, of_constraints.tolist(), strict=True):
+            if (multiplier > 0 and constraint.upper is None) or (multiplier < 0 and constraint.lower is None):
+                raise ProofError(f"a multiplier is for an end that the constraint {constraint} does not have")
+        return Pass(
+            function, depth, node.part, node.bounds, fixed, unstable, slopes, multipliers, of_constraints, *limit
+        )
+
+    def _default_pass(self, node: _Node, function: OfNeuron, depth: int, limit: float) -> Pass:
+        """Return a pass without choices of its own."""
+        fixed, unstable = self._within(node, node.fixed, depth)
+        lower, upper = node.bounds.lower[: len(unstable)][unstable], node.bounds.upper[: len(unstable)][unstable]
+        slopes = np.where(upper > -lower, _MOST_SLOPE, 0).astype(np.uint8)
+        zeros = np.zeros(len(fixed.neurons), np.float32), np.zeros(len(self._question.constraints), np.float32)
+        return Pass(function, depth, node.part, node.bounds, fixed, unstable, slopes, *zeros, limit, True)
+
+    def _within(self, node: _Node, fixed: Fixed, depth: int) -> tuple[Fixed, BoolArray]:
+        """Return the phases in the first `depth` layers, and which of their neurons are unstable."""
+        n = self._chain.starts[depth]
+        inside = fixed.neurons < n
+        fixed = Fixed(fixed.neurons[inside], fixed.on[inside])
+        unstable = node.bounds.unstable(n) & self._chain.relu[:n]
+        unstable[fixed.neurons] = False
+        if not (np.isfinite(node.bounds.lower[:n][unstable]) & np.isfinite(node.bounds.upper[:n][unstable])).all():
+            raise ProofError("a pass goes through a ReLU that has no bounds")
+        return fixed, unstable
+
+
+class _Arrays:
+    """The arrays of a tree, each read from its start to its end."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._arrays = {name: getattr(tree, name) for name in TREE_TYPES}
+        self._places = dict.fromkeys(TREE_TYPES, 0)
+
+    def take(self, name: str, n: int) -> npt.NDArray[Any]:
+        """Return the next n numbers of an array. Raises `ProofError` if there are fewer."""
+        start = self._places[name]
+        array: npt.NDArray[Any] = self._arrays[name][start : start + n]
+        if len(array) < n:
+            raise ProofError(f"{name} ends before the tree does")
+        self._places[name] = start + n
+        return array
+
+    def next(self, name: str) -> int:
+        """Return the next number of an array of integers."""
+        return int(self.take(name, 1)[0])
+
+    def count(self, name: str) -> int:
+        """Return the next number of an array, which is a number of things."""
+        n = self.next(name)
+        if n < 0:
+            raise ProofError(f"{name} holds a negative number")
+        return n
+
+    def check_used_up(self) -> None:
+        """Raise `ProofError` if an array has numbers that the tree does not use."""
+        for name, array in self._arrays.items():
+            if self._places[name] != len(array):
+                raise ProofError(f"{name} goes on where the tree ends")
