@@ -291,7 +291,7 @@ def test_a_witness_must_be_in_the_set_exactly():
 
 
 def test_a_witness_must_have_a_value():
-    # For closest only where y_1 - y_0 = -2 x reaches the margin, 1; for a goal not where it is 0 but a strict atom fails.
+    # For closest only where y_1 - y_0 = -2 x reaches the margin, 1; else not where it is 0 but a strict atom fails.
     closest = ClosestProperty(make_set([0], 1, lower=-1), 0, (1,), Fraction(1), None, None)
     mixed = conjunction(True, False)
     for prop, x, has_value in (
