@@ -19,12 +19,15 @@ def with_array(proof: Proof, name: str, numbers: npt.ArrayLike) -> Proof:
 
 
 def mutated(random: np.random.Generator, proof: Proof) -> Proof:
-    """Return the proof with a number replaced, in any array of its tree."""
+    """Return the proof with a number replaced, or exchanged with another, in any array of its tree."""
     names = array_names(proof.tree)
     name = names[random.integers(len(names))]
     array = getattr(proof.tree, name).copy()
-    place = random.integers(len(array))
-    array[place] = _other(random, array, place)
+    place, other = random.integers(len(array), size=2)
+    if random.random() < 0.25:
+        array[[place, other]] = array[[other, place]]
+    else:
+        array[place] = _other(random, array, place)
     return with_array(proof, name, array)
 
 

@@ -33,16 +33,16 @@ def random_problem(random: np.random.Generator, most_neurons: int = 6) -> tuple[
 
 
 def random_layers(random: np.random.Generator, n_inputs: int, most_neurons: int = 6) -> LayeredNetwork:
-    """Draw a network whose numbers are eighths, of about the same size, or of very different sizes; some are 0.
+    """Draw a network whose numbers are eighths, or are of about the same size, or different ones; some are 0.
 
     Some layers are sparse, some have divisors, and some neurons lack a ReLU.
     """
-    kind = random.choice(["eighths", "alike", "wide"])
+    exponents = [None, [0], np.arange(-12, 13), [-1060, -80, 0, 20]][random.choice(4, p=[0.4, 0.25, 0.25, 0.1])]
 
     def draw(*shape: int) -> Float64Array:
-        numbers = random.integers(-16, 17, size=shape) / 8 if kind == "eighths" else random.normal(size=shape)
-        if kind == "wide":
-            numbers = numbers * 2.0 ** random.integers(-12, 13, size=shape)
+        numbers = random.integers(-16, 17, size=shape) / 8
+        if exponents is not None:
+            numbers = random.normal(size=shape) * 2.0 ** random.choice(exponents, size=shape)
         return np.where(random.random(shape) < 0.8, numbers, 0.0)
 
     layers, n_layers, width = [], int(random.integers(1, 5)), n_inputs
