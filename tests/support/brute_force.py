@@ -61,7 +61,8 @@ def _affine_piece(
                 rows.append(side * of_steps)
                 sides.append(side * (float(end) - at_centre))
     for layer in network.layers:
-        A, c = layer.W @ A, layer.W @ c + layer.b
+        divisor = np.ones(layer.n_outputs) if layer.divisor is None else layer.divisor
+        A, c = layer.W @ A / divisor[:, None], (layer.W @ c + layer.b) / divisor
         relu = np.flatnonzero(layer.relu)
         on = np.array(pattern[place : place + len(relu)])
         place += len(relu)
