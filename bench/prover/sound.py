@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import BoolArray, Float32Array, Float64Array
+from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.float_bounds import FloatBounds
 from vnnbench.instances.proofs.proof_file import SLOPE_UNIT
@@ -58,8 +58,8 @@ class SoundBounds:
 
     def default_slopes(self, n: int) -> Float32Array:
         """Return the lower slopes of the first n neurons in a pass without choices of its own."""
-        is_one: BoolArray = self._bounds.upper[:n] > -self._bounds.lower[:n]
-        return is_one.astype(np.float32)
+        slopes: Float32Array = (self._bounds.upper[:n] > -self._bounds.lower[:n]).astype(np.float32)
+        return slopes
 
     def of(self, passes: Sequence[Pass]) -> Float64Array:
         """Return upper bounds (m,) of passes of one depth, infinite where float64 overflows."""
