@@ -29,7 +29,7 @@ class SearchGoal:
             constant[row] = float(atom.constant - Fraction(question.upper or 0))
         self.functions = Functions(A.astype(np.float32), constant.astype(np.float32), len(chain.layers))
         self._sizes = [len(disjunct) for disjunct in question.disjuncts]
-        self._clauses = [len(clause) for clause in question.clauses]
+        self._first_of_clause = [clause.start for clause in question.clauses]
         self.disjunct = np.repeat(np.arange(len(self._sizes)), self._sizes)
         self._first = np.cumsum([0, *self._sizes[:-1]])
 
@@ -45,10 +45,10 @@ class SearchGoal:
         ends = np.append(self._first[1:], len(values))
         return [start + int(np.argmin(values[start:end])) for start, end in zip(self._first, ends, strict=True)]
 
-    def values(self, outputs: Float32Array) -> Float32Array:
-        """Return the goal's values (m,) at outputs (m, n_K), up to rounding, less the limit."""
+    def values(self, outputs: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Return the goal's values (m,) at outputs (m, n_K), less the limit, and their gradients (m, n_K), up to
+        rounding."""
         atoms = outputs @ self.functions.A.T + self.functions.constant
         of_disjuncts = np.minimum.reduceat(atoms, self._first, axis=1)
-        first_of_clause = np.cumsum([0, *self._clauses[:-1]])
-        value: Float32Array = np.maximum.reduceat(of_disjuncts, first_of_clause, axis=1).min(axis=1)
-        return value
+        value = np.maximum.reduceat(of_disjuncts, self._first_of_clause, axis=1).min(axis=1)
+        return value, self.functions.A[(atoms == value[:, None]).argmax(axis=1)]

@@ -81,13 +81,13 @@ class Region:
             return (steps * A).sum(axis=1), Points(None, steps)
         return self._knapsack(A, np.where(room > 0, np.abs(A), np.float32(0)), self._radius, _FEW_INPUTS)
 
-    def points(self, points: Points) -> Float64Array:
-        """Return the points as an array (m, n_0)."""
+    def all_steps(self, points: Points) -> Float32Array:
+        """Return the points' steps at all inputs, (m, n_0)."""
         if points.places is None:
-            return self.centre + points.steps
-        x = np.tile(self.centre, (len(points.steps), 1))
-        np.add.at(x, (np.arange(len(x))[:, None], points.places), points.steps)
-        return x
+            return points.steps
+        steps = np.zeros((len(points.steps), len(self.centre)), dtype=np.float32)
+        np.add.at(steps, (np.arange(len(steps))[:, None], points.places), points.steps)
+        return steps
 
     def _knapsack(
         self, A: Float32Array, gain: Float32Array, radius: np.float32, n_kept: int

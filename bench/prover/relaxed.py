@@ -124,14 +124,20 @@ class RelaxedNetwork:
         rows = slice(j, j + 1)
         return Functions(sign * self._W[layer - 1][rows], sign * self._b[layer - 1][rows], layer - 1)
 
-    def outputs(self, points: Points) -> Float32Array:
-        """Return the outputs (m, n_K) at points, up to rounding."""
-        h = points.times(self._columns) + self._b_of_steps
+    def forward(self, points: Points) -> list[Float32Array]:
+        """Return h_1 to h_K at points, (m, n_k) each, up to rounding."""
+        h = [points.times(self._columns) + self._b_of_steps]
         for k, relu in enumerate(self._relu):
             if k:
-                h = h @ self._W[k].T + self._b[k]
-            h = np.where(relu, np.maximum(h, 0), h)
+                h.append(h[-1] @ self._W[k].T + self._b[k])
+            h[-1] = np.where(relu, np.maximum(h[-1], 0), h[-1])
         return h
+
+    def gradient(self, A: Float32Array, h: list[Float32Array]) -> Float32Array:
+        """Return the gradients (m, n_0) of A h_K by the inputs; at a kink, that of the inactive side."""
+        for W, relu, h_k in zip(reversed(self._W), reversed(self._relu), reversed(h), strict=True):
+            A = np.where(relu & (h_k <= 0), np.float32(0), A) @ W
+        return A
 
     def relax(self, functions: Functions, lines: Lines, below: Float32Array, shift: Float32Array) -> Relaxed:
         """Return the bounds of the functions over cases.

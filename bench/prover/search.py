@@ -22,6 +22,7 @@ from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds
 from vnnbench.instances.proofs.writing import Closing, Node, ProvenBound
+from vnnbench.prover.ascent import ascend
 from vnnbench.prover.cases import Cases
 from vnnbench.prover.goal import SearchGoal
 from vnnbench.prover.relaxed import Lines, Relaxed, RelaxedNetwork
@@ -30,6 +31,8 @@ from vnnbench.prover.sound import Path, SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, Schedule, descend
 
 _NODES_AT_A_TIME = 64
+_POINTS_AT_A_TIME = 2
+"""The number of points of each step that ascend."""
 _AGAIN = Schedule(60, length=0.1, ratio=0.95)
 """For a case without a ReLU to split, whose linear program is not solved yet."""
 
@@ -212,13 +215,15 @@ class Search:
         return closed
 
     def _try_points(self, relaxed: Relaxed, rows: npt.NDArray[np.intp]) -> None:
-        """Take the best of the points where the relaxations of `rows` attain their bounds as the witness, if it is
-        one."""
-        if not len(rows):
-            return
+        """Take a point as the witness if it is one, after an ascent from where the relaxations of `rows` attain their
+        bounds; only the best of these points ascend."""
         points = relaxed.points.rows(rows)
-        values = self._goal.values(self._network.outputs(points))
-        best = int(values.argmax())
-        if values[best] >= 0:
-            x = self._network.region.points(points.rows(np.array([best])))[0]
+        values, _ = self._goal.values(self._network.forward(points)[-1])
+        best = np.argsort(-values, kind="stable")[:_POINTS_AT_A_TIME]
+        if not len(best):
+            return
+        points, values = ascend(self._network, self._goal, points.rows(best))
+        highest = int(values.argmax())
+        if values[highest] >= 0:
+            x = self._network.region.centre + points.steps[highest]
             self.witness = x if self._is_witness(x) else None

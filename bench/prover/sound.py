@@ -58,7 +58,8 @@ class SoundBounds:
 
     def default_slopes(self, n: int) -> Float32Array:
         """Return the lower slopes of the first n neurons in a pass without choices of its own."""
-        slopes: Float32Array = (self._bounds.upper[:n] > -self._bounds.lower[:n]).astype(np.float32)
+        slopes = np.zeros(n, dtype=np.float32)
+        slopes[self._bounds.upper[:n] > -self._bounds.lower[:n]] = 1
         return slopes
 
     def of(self, passes: Sequence[Pass]) -> Float64Array:
@@ -70,8 +71,7 @@ class SoundBounds:
         for start in range(0, len(passes), at_a_time):
             value, error = self._floats.of(passes[start : start + at_a_time])
             found.append(np.nextafter(value + error, np.inf))
-        bounds = np.concatenate(found)
-        return np.where(np.isnan(bounds), np.inf, bounds)
+        return np.nan_to_num(np.concatenate(found), nan=np.inf, posinf=np.inf, neginf=-np.inf)
 
 
 def choices_of(one: Pass) -> Choices:
@@ -82,4 +82,7 @@ def choices_of(one: Pass) -> Choices:
 def _rounded(numbers: Float32Array) -> npt.NDArray[np.float32]:
     """Return the numbers rounded to a few significant bits, so that files compress well."""
     mantissa, exponent = np.frexp(numbers)
-    return np.ldexp(np.rint(np.ldexp(mantissa, _SIGNIFICANT_BITS)), exponent - _SIGNIFICANT_BITS).astype(np.float32)
+    rounded: npt.NDArray[np.float32] = np.ldexp(
+        np.rint(np.ldexp(mantissa, _SIGNIFICANT_BITS)), exponent - _SIGNIFICANT_BITS
+    ).astype(np.float32)
+    return rounded
