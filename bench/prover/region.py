@@ -72,14 +72,15 @@ class Region:
         self._below = (part.centre - part.lower).astype(np.float32)
         self._above = (part.upper - part.centre).astype(np.float32)
         self._radius = None if part.radius is None else np.float32(part.radius)
+        self._can_fall, self._can_rise = (room.astype(bool).astype(np.float32) for room in (self._below, self._above))
 
     def maximum(self, A: Float32Array) -> tuple[Float32Array, Points]:
         """Return the maxima (m,) of A (x - centre), A (m, n_0), and the points that attain them, up to rounding."""
-        room = np.where(A > 0, self._above, self._below)
         if self._radius is None:
-            steps = np.copysign(room, A)
+            steps = np.where(A > 0, self._above, -self._below)
             return (steps * A).sum(axis=1), Points(None, steps)
-        return self._knapsack(A, np.where(room > 0, np.abs(A), np.float32(0)), self._radius, _FEW_INPUTS)
+        loss = np.minimum(A * self._can_fall, A * -self._can_rise)
+        return self._knapsack(A, loss, self._radius, _FEW_INPUTS)
 
     def all_steps(self, points: Points) -> Float32Array:
         """Return the points' steps at all inputs, (m, n_0)."""
@@ -90,22 +91,24 @@ class Region:
         return steps
 
     def _knapsack(
-        self, A: Float32Array, gain: Float32Array, radius: np.float32, n_kept: int
+        self, A: Float32Array, loss: Float32Array, radius: np.float32, n_kept: int
     ) -> tuple[Float32Array, Points]:
-        """Fill the ball with the inputs of largest gain. Only the `n_kept` largest are sorted at first."""
+        """Fill the ball with the inputs of least loss. Only the `n_kept` least are sorted at first.
+
+        loss: (m, n_0), minus the gain per length of a step; 0 where there is no room.
+        """
         n_kept = min(n_kept, A.shape[1])
-        kept = np.argpartition(-gain, n_kept - 1, axis=1)[:, :n_kept]
-        gains = np.take_along_axis(gain, kept, axis=1)
-        order = np.argsort(-gains, axis=1)
-        places, gains = np.take_along_axis(kept, order, axis=1), np.take_along_axis(gains, order, axis=1)
-        coefficients = np.take_along_axis(A, places, axis=1)
+        kept = np.argpartition(loss, n_kept - 1, axis=1)[:, :n_kept]
+        row = np.arange(len(A))[:, None]
+        places = kept[row, np.argsort(loss[row, kept], axis=1)]
+        coefficients = A[row, places]
         room = np.where(coefficients > 0, self._above[places], self._below[places])
         before = np.cumsum(room, axis=1) - room
-        steps = np.minimum(np.maximum(radius - before, 0), room)
-        value, points = (steps * gains).sum(axis=1), Points(places, np.copysign(steps, coefficients))
+        steps = np.copysign(np.minimum(np.maximum(radius - before, 0), room), coefficients)
+        value, points = np.einsum("iq,iq->i", steps, coefficients), Points(places, steps)
         if n_kept < A.shape[1]:
-            short = (before[:, -1] + room[:, -1] < radius) & (gains[:, -1] > 0)
+            short = (before[:, -1] + room[:, -1] < radius) & (loss[row[:, 0], places[:, -1]] < 0)
             if short.any():
-                value[short], filled = self._knapsack(A[short], gain[short], radius, 8 * n_kept)
+                value[short], filled = self._knapsack(A[short], loss[short], radius, 8 * n_kept)
                 points = points.improved(filled.spread(short), short)
         return value, points

@@ -66,21 +66,22 @@ class _Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Open:
-    """A node that is not closed, with a case for each of the atoms `atoms` (d,)."""
+    """A node that is not closed, with a case for each of the atoms `atoms` (d,).
+
+    bound: the largest of its cases. split: the ReLU that the case with the largest bound names, of those that name one;
+    -1 if none does.
+    """
 
     place: _Place
     atoms: npt.NDArray[np.intp]
     cases: Cases
+    bound: float
+    split: int
 
-    @property
-    def bound(self) -> float:
-        return float(self.cases.value.max())
-
-    @property
-    def split(self) -> int:
-        """The ReLU to split: that of the case with the largest bound of those that name one; -1 if none does."""
-        worst = np.where(self.cases.split >= 0, self.cases.value, -np.inf).argmax()
-        return int(self.cases.split[worst])
+    @classmethod
+    def of(cls, place: _Place, atoms: npt.NDArray[np.intp], cases: Cases) -> _Open:
+        worst = np.where(cases.split >= 0, cases.value, -np.inf).argmax()
+        return cls(place, atoms, cases, float(cases.value.max()), int(cases.split[worst]))
 
 
 class Search:
@@ -188,7 +189,7 @@ class Search:
             shut = place.closed | {int(self._goal.disjunct[atoms[row]]) for row in rows[closed[rows]]}
             if not self._question.is_shown(shut):
                 rows = rows[~closed[rows]]
-                one = _Open(_Place(place.node, place.path, shut), atoms[rows], cases.rows(rows))
+                one = _Open.of(_Place(place.node, place.path, shut), atoms[rows], cases.rows(rows))
                 heapq.heappush(self._open, (-one.bound, next(self._numbers), one))
 
     def _close(

@@ -67,11 +67,13 @@ class SoundBounds:
         if not passes:
             return np.empty(0)
         at_a_time = max(1, _NUMBERS_AT_A_TIME // (self._chain.n_inputs + self._chain.starts[passes[0].depth]))
-        found = []
+        found: list[Float64Array] = []
         for start in range(0, len(passes), at_a_time):
             value, error = self._floats.of(passes[start : start + at_a_time])
             found.append(np.nextafter(value + error, np.inf))
-        return np.nan_to_num(np.concatenate(found), nan=np.inf, posinf=np.inf, neginf=-np.inf)
+        bounds = np.concatenate(found)
+        bounds[np.isnan(bounds)] = np.inf
+        return bounds
 
 
 def choices_of(one: Pass) -> Choices:
