@@ -1,7 +1,7 @@
 """Proving one question: bounds and search in turns, each with more effort than before.
 
 Narrow bounds make the tree smaller, but take longer than the whole search of an easy question. So each round proves the
-bounds anew, with more splits of each, and then searches as long as the bounds of the next round would take.
+bounds anew, with more splits of each, and then searches for half the time that the bounds of the next round would take.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def prove(
 
 
 def _cases_of_bounds(chain: Chain, bounds: Bounds, splits: int) -> int:
-    """Return about how many cases the trees of all bounds have: two functions of each ReLU after the first layer."""
+    """Return about half of the cases that the trees of all bounds have: two functions of each ReLU after the first
+    layer, two cases of each split."""
     n = len(chain.relu)
     unstable = bounds.unstable(n) & chain.relu
-    return 4 * splits * int(np.count_nonzero(unstable[chain.starts[1] :]))
+    return 2 * splits * int(np.count_nonzero(unstable[chain.starts[1] :]))
