@@ -55,12 +55,13 @@ def prove(
     relaxed = RelaxedNetwork(chain, question.whole)
     for splits, of_next in zip(_SPLITS, (*_SPLITS[1:], None), strict=True):
         bounds, proven = prove_bounds(question, chain, relaxed, splits)
-        search = Search(question, chain, relaxed, bounds, proven, is_witness)
+        search = Search(question, chain, relaxed, bounds, is_witness)
         most_cases = float("inf") if of_next is None else max(_LEAST_CASES, _cases_of_bounds(chain, bounds, of_next))
         ending = search.run(Budget(most_cases, most_open_nodes, deadline))
         if ending in (Ending.EXCLUDED, Ending.WITNESS) or time.monotonic() > deadline:
             break
-    return Outcome(ending, search.witness, search.root if ending is Ending.EXCLUDED else None, search.bound)
+    tree = search.tree.nodes(chain, proven) if ending is Ending.EXCLUDED else None
+    return Outcome(ending, search.witness, tree, search.bound)
 
 
 def _cases_of_bounds(chain: Chain, bounds: Bounds, splits: int) -> int:

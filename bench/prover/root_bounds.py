@@ -7,7 +7,6 @@ bound take as long as three full levels, and leave less than half of the main tr
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -18,8 +17,9 @@ from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds, OfNeuron
-from vnnbench.instances.proofs.writing import ProvenBound, ReluTree, Split
+from vnnbench.instances.proofs.writing import ProvenBound, ReluTree
 from vnnbench.prover.cases import Cases
+from vnnbench.prover.growing_tree import split_of
 from vnnbench.prover.relaxed import Functions, Lines, RelaxedNetwork
 from vnnbench.prover.sound import Path, SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, descend
@@ -153,9 +153,3 @@ class _Forest:
                 new = trees.pop()
                 trees[leaf] = ReluTree(split=split_of(chain, neuron), children=(trees[leaf], new))
             yield value, trees[0]
-
-
-def split_of(chain: Chain, neuron: int) -> Split:
-    """Return the split of a neuron, as a proof names it."""
-    layer = bisect_right(chain.starts, neuron)
-    return Split(layer, neuron - chain.starts[layer - 1])
