@@ -42,11 +42,11 @@ class Outcome:
 def prove(
     question: Question,
     network: Layered,
-    is_witness: Callable[[Float64Array], bool],
+    as_witness: Callable[[Float64Array], Float64Array | None],
     seconds: float,
     most_open_nodes: int = 200_000,
 ) -> Outcome:
-    """Answer a question by a witness or a tree, within some seconds. `is_witness` as in `Search`.
+    """Answer a question by a witness or a tree, within some seconds. `as_witness` as in `Search`.
 
     Raises `NetworkError`: a bound exceeds float32.
     """
@@ -55,7 +55,7 @@ def prove(
     relaxed = RelaxedNetwork(chain, question.whole)
     for splits, of_next in zip(_SPLITS, (*_SPLITS[1:], None), strict=True):
         bounds, proven = prove_bounds(question, chain, relaxed, splits)
-        search = Search(question, chain, relaxed, bounds, is_witness)
+        search = Search(question, chain, relaxed, bounds, as_witness)
         most_cases = float("inf") if of_next is None else max(_LEAST_CASES, _cases_of_bounds(chain, bounds, of_next))
         ending = search.run(Budget(most_cases, most_open_nodes, deadline))
         if ending in (Ending.EXCLUDED, Ending.WITNESS) or time.monotonic() > deadline:

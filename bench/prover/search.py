@@ -84,13 +84,13 @@ class Search:
         chain: Chain,
         network: RelaxedNetwork,
         bounds: Bounds,
-        is_witness: Callable[[Float64Array], bool],
+        as_witness: Callable[[Float64Array], Float64Array | None],
     ) -> None:
-        """bounds: of the pre-activations. is_witness: whether a point answers the question, decided exactly; only points
-        that do so up to rounding are asked about."""
+        """bounds: of the pre-activations. as_witness: returns a point, repaired into the set, if it answers the
+        question exactly, else None; the search asks about points that do so up to rounding."""
         self.tree, self.n_cases = GrowingTree(), 0
         self.witness: Float64Array | None = None
-        self._question, self._chain, self._network, self._is_witness = question, chain, network, is_witness
+        self._question, self._chain, self._network, self._as_witness = question, chain, network, as_witness
         self._goal = SearchGoal(question, chain)
         self._lines = Lines.of(bounds, chain.relu, len(chain.relu))
         self._sound = SoundBounds(question, chain, bounds)
@@ -220,5 +220,4 @@ class Search:
         points, values = ascend(self._network, self._goal, points.rows(best))
         highest = int(values.argmax())
         if values[highest] >= 0:
-            x = self._network.region.centre + points.steps[highest]
-            self.witness = x if self._is_witness(x) else None
+            self.witness = self._as_witness(self._network.region.centre + points.steps[highest])
