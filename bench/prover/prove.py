@@ -54,7 +54,7 @@ def prove(
     chain = Chain(network)
     relaxed = RelaxedNetwork(chain, question.whole)
     for splits, of_next in zip(_SPLITS, (*_SPLITS[1:], None), strict=True):
-        bounds, proven = prove_bounds(question, chain, relaxed, splits)
+        bounds, proven = prove_bounds(question, chain, relaxed, splits, deadline)
         search = Search(question, chain, relaxed, bounds, as_witness)
         most_cases = float("inf") if of_next is None else max(_LEAST_CASES, _cases_of_bounds(chain, bounds, of_next))
         ending = search.run(Budget(most_cases, most_open_nodes, deadline))
