@@ -29,9 +29,9 @@ from vnnbench.prover.relaxed import Lines, Relaxed, RelaxedNetwork
 from vnnbench.prover.sound import SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, Schedule, descend
 
-_NODES_AT_A_TIME = 64
-_POINTS_AT_A_TIME = 2
-"""The number of points of each step that ascend."""
+_NODES_AT_A_TIME = 128
+_ASCENTS_APART = 8
+"""How many times nodes are split from one ascent to the next, unless a point is better than all before."""
 _AGAIN = Schedule(60, length=0.1, ratio=0.95)
 """For a case without a ReLU to split, whose linear program is not solved yet."""
 
@@ -94,6 +94,7 @@ class Search:
         self._goal = SearchGoal(question, chain)
         self._lines = Lines.of(bounds, chain.relu, len(chain.relu))
         self._sound = SoundBounds(question, chain, bounds)
+        self._best_start, self._n_tries = -float("inf"), 0
         self._open: list[tuple[float, int, _Open]] = []  # a heap, the largest bound first, then the number
 
     def run(self, budget: Budget) -> Ending:
@@ -146,7 +147,7 @@ class Search:
         cases = Cases.gathered([(one.cases, row) for one in nodes for row in one.rows])
         atoms = np.concatenate([one.atoms for one in nodes])
         cases, relaxed = self._descend(cases, atoms, _AGAIN)
-        self._try_points(relaxed, np.arange(len(atoms)))
+        self._try_points(relaxed, np.arange(len(atoms)), always=True)
         owner = np.repeat(np.arange(len(nodes)), [len(one.atoms) for one in nodes])
         self._receive([one.number for one in nodes], [one.closed for one in nodes], owner, atoms, cases)
 
@@ -209,15 +210,17 @@ class Search:
                 self.tree.close(numbers[owner[row]], Closing(function.disjunct, choices_of(one), weights))
         return closed
 
-    def _try_points(self, relaxed: Relaxed, rows: npt.NDArray[np.intp]) -> None:
-        """Take a point as the witness if it is one, after an ascent from where the relaxations of `rows` attain their
-        bounds; only the best of these points ascend."""
+    def _try_points(self, relaxed: Relaxed, rows: npt.NDArray[np.intp], always: bool = False) -> None:
+        """Ascend from the best of the points where the relaxations of `rows` attain their bounds, and take the point
+        that is reached as the witness if it is one. Ascents are rare, unless `always` is true."""
+        self._n_tries += 1
         points = relaxed.points.rows(rows)
         values, _ = self._goal.values(self._network.forward(points)[-1])
-        best = np.argsort(-values, kind="stable")[:_POINTS_AT_A_TIME]
-        if not len(best):
+        best = int(values.argmax()) if len(values) else 0
+        is_due = always or self._n_tries % _ASCENTS_APART == 0
+        if not len(values) or not (is_due or values[best] > self._best_start):
             return
-        points, values = ascend(self._network, self._goal, points.rows(best))
-        highest = int(values.argmax())
-        if values[highest] >= 0:
-            self.witness = self._as_witness(self._network.region.centre + points.steps[highest])
+        self._best_start = max(self._best_start, float(values[best]))
+        points, values = ascend(self._network, self._goal, points.rows(np.array([best])))
+        if values[0] >= 0:
+            self.witness = self._as_witness(self._network.region.centre + points.steps[0])
