@@ -57,7 +57,7 @@ def prove(
         bounds, proven = prove_bounds(question, chain, relaxed, splits, deadline)
         search = Search(question, chain, relaxed, bounds, as_witness)
         most_cases = float("inf") if of_next is None else max(_LEAST_CASES, _cases_of_bounds(chain, bounds, of_next))
-        ending = search.run(Budget(most_cases, most_open_nodes, deadline))
+        ending = search.run(Budget(most_cases, deadline, most_open_nodes))
         if ending in (Ending.EXCLUDED, Ending.WITNESS) or time.monotonic() > deadline:
             break
     tree = search.tree.nodes(chain, proven) if ending is Ending.EXCLUDED else None

@@ -47,11 +47,14 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a search may use: cases that it bounds, nodes that are open at a time, and the time, `time.monotonic()`."""
+    """What a search may use: the cases that it bounds, the time, `time.monotonic()`, and the nodes that are open.
+
+    With more open nodes the newest are split first, so that there are hardly more.
+    """
 
     cases: float = float("inf")
-    open_nodes: float = float("inf")
     deadline: float = float("inf")
+    open_nodes: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +62,8 @@ class _Open:
     """A node that is not closed.
 
     number: in the tree. closed: the disjuncts that are closed at it or above it. cases: the rows `rows` are its own,
-    each for one of the atoms `atoms` (d,). split: the ReLU that the case with the largest bound names, of those that
-    name one; -1 if none does.
+    each for one of the atoms `atoms` (d,). bound: the largest of these cases. split: the ReLU that the case with the
+    largest bound names, of those that name one; -1 if none does.
     """
 
     number: int
@@ -68,6 +71,7 @@ class _Open:
     cases: Cases
     rows: range
     atoms: npt.NDArray[np.intp]
+    bound: float
     split: int
 
 
@@ -95,29 +99,29 @@ class Search:
         self._lines = Lines.of(bounds, chain.relu, len(chain.relu))
         self._sound = SoundBounds(question, chain, bounds)
         self._best_start, self._n_tries = -float("inf"), 0
-        self._open: list[tuple[float, int, _Open]] = []  # a heap, the largest bound first, then the number
+        self._open: list[tuple[float, int, _Open]] = []  # a heap: what is split first has the least two numbers
+        self._most_open = float("inf")
 
     def run(self, budget: Budget) -> Ending:
         """Search until the question is answered or the budget is used up."""
+        self._most_open = budget.open_nodes
         self._start()
         while self.witness is None:
             if not self._open:
                 return Ending.EXCLUDED
-            if self.n_cases > budget.cases or len(self._open) > budget.open_nodes or time.monotonic() > budget.deadline:
+            if self.n_cases > budget.cases or time.monotonic() > budget.deadline:
                 return Ending.BUDGET
             taken = [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
-            without_split = [one for one in taken if one.split < 0]
-            if without_split:
-                self._descend_again(without_split)
-                if any(one.split < 0 for _, _, one in self._open):
-                    return Ending.STALLED
             self._branch([one for one in taken if one.split >= 0])
+            without_split = [one for one in taken if one.split < 0]
+            if without_split and self.witness is None and not self._descend_again(without_split):
+                return Ending.STALLED
         return Ending.WITNESS
 
     @property
     def bound(self) -> float:
         """The largest bound of an open node."""
-        return max((-key for key, _, _ in self._open), default=-float("inf"))
+        return max((one.bound for _, _, one in self._open), default=-float("inf"))
 
     def _start(self) -> None:
         functions = self._goal.functions
@@ -142,14 +146,16 @@ class Search:
         owner = np.repeat(2 * np.repeat(np.arange(len(nodes)), sizes), 2) + np.tile([0, 1], sum(sizes))
         self._receive(numbers, [one.closed for one in nodes for _ in range(2)], owner, atoms, cases)
 
-    def _descend_again(self, nodes: list[_Open]) -> None:
-        """Take more steps in nodes without a ReLU to split."""
+    def _descend_again(self, nodes: list[_Open]) -> bool:
+        """Take more steps in nodes without a ReLU to split, and return whether that closes all of them."""
         cases = Cases.gathered([(one.cases, row) for one in nodes for row in one.rows])
         atoms = np.concatenate([one.atoms for one in nodes])
         cases, relaxed = self._descend(cases, atoms, _AGAIN)
         self._try_points(relaxed, np.arange(len(atoms)), always=True)
         owner = np.repeat(np.arange(len(nodes)), [len(one.atoms) for one in nodes])
+        n_open = len(self._open)
         self._receive([one.number for one in nodes], [one.closed for one in nodes], owner, atoms, cases)
+        return len(self._open) == n_open or self.witness is not None
 
     def _descend(self, cases: Cases, atoms: npt.NDArray[np.intp], schedule: Schedule) -> tuple[Cases, Relaxed]:
         self.n_cases += len(atoms)
@@ -184,8 +190,10 @@ class Search:
         splits, nodes = cases.split[starts].tolist(), owner[starts].tolist()
         ends = [*starts[1:].tolist(), len(kept)]
         for node, bound_of_node, split, start, end in zip(nodes, bounds, splits, starts.tolist(), ends, strict=True):
-            one = _Open(numbers[node], closed[node], cases, range(start, end), atoms[start:end], split)
-            heapq.heappush(self._open, (-bound_of_node, one.number, one))
+            one = _Open(numbers[node], closed[node], cases, range(start, end), atoms[start:end], bound_of_node, split)
+            newest_first = len(self._open) >= self._most_open
+            key = (-float("inf"), -one.number) if newest_first else (-one.bound, one.number)
+            heapq.heappush(self._open, (*key, one))
 
     def _close(
         self, numbers: list[int], owner: npt.NDArray[np.intp], atoms: npt.NDArray[np.intp], cases: Cases

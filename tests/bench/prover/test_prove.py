@@ -147,3 +147,9 @@ def test_time_is_kept():
     started = time.monotonic()
     found, _ = proved(network, prop, claimed(Claim.UPPER, 20.0), seconds=1.0)
     assert found.ending is Ending.BUDGET and time.monotonic() - started < 10
+
+
+def test_a_tree_is_found_with_few_open_nodes_too(maximum):
+    network, prop, best = maximum
+    found, _ = proved(network, prop, claimed(Claim.UPPER, best + 1e-3 * abs(best)), most_open_nodes=1)
+    assert found.ending is Ending.EXCLUDED
