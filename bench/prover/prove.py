@@ -24,6 +24,8 @@ from vnnbench.prover.search import Budget, Ending, Search
 
 _SPLITS = (None, 3, 15, 60, 240)
 """The splits of each bound's tree, by round; None: no trees."""
+_TIME_OF_ROUND = 4.0
+"""How long another round takes at least, compared with this round's search: with less time the search goes on."""
 _LEAST_CASES = 256
 """The least number of cases that a search may bound."""
 
@@ -50,18 +52,35 @@ def prove(
 
     Raises `NetworkError`: a bound exceeds float32.
     """
-    deadline = time.monotonic() + seconds
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):  # the matrices are small: more threads take longer
+        return _prove(question, network, as_witness, time.monotonic() + seconds, most_open_nodes)
+
+
+def _prove(
+    question: Question,
+    network: Layered,
+    as_witness: Callable[[Float64Array], Float64Array | None],
+    deadline: float,
+    most_open_nodes: int,
+) -> Outcome:
     chain = Chain(network)
     relaxed = RelaxedNetwork(chain, question.whole)
+    least_bound = float("inf")
     for splits, of_next in zip(_SPLITS, (*_SPLITS[1:], None), strict=True):
         bounds, proven = prove_bounds(question, chain, relaxed, splits, deadline)
-        search = Search(question, chain, relaxed, bounds, as_witness)
+        search, started = Search(question, chain, relaxed, bounds, as_witness), time.monotonic()
         most_cases = float("inf") if of_next is None else max(_LEAST_CASES, _cases_of_bounds(chain, bounds, of_next))
         ending = search.run(Budget(most_cases, deadline, most_open_nodes))
+        now = time.monotonic()
+        if ending is Ending.BUDGET and deadline - now < _TIME_OF_ROUND * (now - started):
+            ending = search.run(Budget(float("inf"), deadline, most_open_nodes))
+        least_bound = min(least_bound, search.bound)
         if ending in (Ending.EXCLUDED, Ending.WITNESS) or time.monotonic() > deadline:
             break
     tree = search.tree.nodes(chain, proven) if ending is Ending.EXCLUDED else None
-    return Outcome(ending, search.witness, tree, search.bound)
+    return Outcome(ending, search.witness, tree, least_bound)
 
 
 def _cases_of_bounds(chain: Chain, bounds: Bounds, splits: int) -> int:

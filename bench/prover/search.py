@@ -103,9 +103,10 @@ class Search:
         self._most_open = float("inf")
 
     def run(self, budget: Budget) -> Ending:
-        """Search until the question is answered or the budget is used up."""
+        """Search, or search on, until the question is answered or the budget is used up."""
         self._most_open = budget.open_nodes
-        self._start()
+        if not self.n_cases:
+            self._start()
         while self.witness is None:
             if not self._open:
                 return Ending.EXCLUDED
