@@ -32,9 +32,12 @@ _LEAST_CASES = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What was found. witness: a point that answers the question; tree: one that shows that there is none; both None:
-    neither was found, because of `ending`. bound: no atom of an open disjunct exceeds the question's limit by more, up to
-    rounding."""
+    """What was found.
+
+    witness: a point that answers the question. tree: one that shows that there is none. Both are None if neither was
+    found, because of `ending`. bound: what an open disjunct's value exceeds the question's limit by, at most, up to
+    rounding.
+    """
 
     ending: Ending
     witness: Float64Array | None
