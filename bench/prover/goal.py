@@ -1,7 +1,8 @@
 """The goal as the search sees it: functions of the outputs, a weighted mean of each disjunct's atoms.
 
-A bound of the mean below 0 closes the disjunct. The weights are whole shares, so that they are exact numbers of a file,
-and they may be others at each node: part of them moves to the atom with the least value where the bound is attained.
+A bound of the mean below 0 closes the disjunct. The weights are whole shares, so that they are exact numbers of a file.
+At first the mean is the atom with the least bound; where that does not suffice, part of the shares moves to the atom
+with the least value where the bound is attained (subgradient steps).
 """
 
 from __future__ import annotations

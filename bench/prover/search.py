@@ -34,8 +34,6 @@ _ASCENTS_APART = 8
 """How many times nodes are split from one ascent to the next, unless a point is better than all before."""
 _AGAIN = Schedule(60, length=0.1, ratio=0.95)
 """For a case without a ReLU to split, whose linear program is not solved yet."""
-_PART_BY_SPLIT = 4
-"""A quarter of the shares moves from one atom to another with a split."""
 _TRIES = 8
 """How often such steps are taken."""
 
@@ -85,7 +83,7 @@ class Search:
     """A search over the whole set.
 
     tree: complete if the search ended as `EXCLUDED`. witness: the point that was found, None without one.
-    n_cases: the number of cases that were bounded.
+    n_cases: the number of cases that were bounded. first_bound: the largest bound before any split.
     """
 
     def __init__(
@@ -98,7 +96,7 @@ class Search:
     ) -> None:
         """bounds: of the pre-activations. as_witness: returns a point, repaired into the set, if it answers the
         question exactly, else None; the search asks about points that do so up to rounding."""
-        self.tree, self.n_cases = GrowingTree(), 0
+        self.tree, self.n_cases, self.first_bound = GrowingTree(), 0, float("inf")
         self.witness: Float64Array | None = None
         self._question, self._chain, self._network, self._as_witness = question, chain, network, as_witness
         self._goal = SearchGoal(question, chain)
@@ -139,6 +137,7 @@ class Search:
         self._try_points(relaxed, np.arange(len(shares)))
         least = self._goal.least(cases.value)
         self._receive([ROOT], [frozenset()], np.zeros_like(least), shares[least], cases.rows(least), relaxed.z[least])
+        self.first_bound = self.bound
 
     def _branch(self, nodes: list[_Open]) -> None:
         """Split the nodes, and bound both cases of each."""
@@ -199,8 +198,9 @@ class Search:
         bound = np.where(cases.split[kept] >= 0, cases.value[kept], -np.inf)
         kept = kept[np.lexsort((-bound, owner[kept]))]  # by owner, and the case to split first
         starts = np.flatnonzero(np.diff(owner[kept], prepend=-1))
-        part = tries + 1 if tries else _PART_BY_SPLIT
-        shares = self._goal.moved(shares[kept], z[kept, self._chain.starts[-2] :], part)
+        shares = shares[kept]
+        if tries:
+            shares = self._goal.moved(shares, z[kept, self._chain.starts[-2] :], tries + 1)
         cases, owner = cases.rows(kept), owner[kept]
         bounds = np.maximum.reduceat(cases.value, starts).tolist()
         splits, nodes = cases.split[starts].tolist(), owner[starts].tolist()
