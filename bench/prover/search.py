@@ -230,9 +230,9 @@ class Search:
             )
             for row, function in zip(rows, functions, strict=True)
         ]
-        for row, function, one, bound in zip(rows, functions, passes, self._sound.of(passes).tolist(), strict=True):
-            closed[row] = bound < one.limit or (bound == one.limit and one.or_equal)
-            if closed[row]:
+        for row, function, one, is_shown in zip(rows, functions, passes, self._sound.shown(passes), strict=True):
+            closed[row] = is_shown
+            if is_shown:
                 weights = tuple(map(float, function.weights)) if len(function.weights) > 1 else ()
                 self.tree.close(numbers[owner[row]], Closing(function.disjunct, choices_of(one), weights))
         return closed
