@@ -123,7 +123,7 @@ class Library:
         try:
             return self._index[instance]
         except KeyError:
-            raise self._unknown("instance", instance, self._index) from None
+            raise self._unknown("instance", instance, self._index, "all") from None
 
     def problem_rows(self, problem: str) -> list[CatalogRow]:
         """Return the rows of a problem's instances, at least one.
@@ -133,14 +133,14 @@ class Library:
         try:
             rows = self._problems[problem]
         except KeyError:
-            raise self._unknown("problem", problem, self._problems) from None
+            raise self._unknown("problem", problem, self._problems, "all instances") from None
         if len({(row.property, row.data_files().get("dense_network")) for row in rows}) > 1:
             raise LibraryError(f"{self.folder / CATALOG}: problem {problem} is about several networks or properties")
         return rows
 
-    def _unknown(self, kind: str, name: str, known: Iterable[str]) -> LibraryError:
+    def _unknown(self, kind: str, name: str, known: Iterable[str], printed: str) -> LibraryError:
         close = get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(close)}?" if close else "`vnnbench show LIBRARY --list` prints all"
+        hint = f"did you mean {' or '.join(close)}?" if close else f"`vnnbench show LIBRARY --list` prints {printed}"
         return LibraryError(f"{self.folder}: has no {kind} {name!r}; {hint}")
 
     def model_path(self, row: CatalogRow) -> Path:

@@ -130,6 +130,7 @@ def test_a_proof_is_about_the_files_of_the_library(tiny):
         ({"property_sha256": ""}, r"is about another file than properties/adv\.json"),
         ({"problem": "rob"}, "is about problem 'rob', not adv"),
         ({"witness": np.ones(4)}, "the witness is not in the set"),
+        ({"witness": np.ones(3)}, "the witness is not in the set"),
         ({"witness": np.zeros(0)}, "neither a witness nor a tree"),
     ):
         with pytest.raises(ProofError, match=message):
@@ -253,4 +254,4 @@ def test_an_answer_to_a_problem_that_the_library_lacks_is_found(library):
     proof = replace(excluded_proof(library, "rob", BALL), problem="other").to_bytes()
     state(library, {proof_file("other"): proof, ANSWERS: answers_bytes([*problems.values(), other])})
     (finding,) = findings(library)
-    assert finding.what.endswith("has no problem 'other'; `vnnbench show LIBRARY --list` prints all")
+    assert finding.what.endswith("has no problem 'other'; `vnnbench show LIBRARY --list` prints all instances")
