@@ -57,6 +57,7 @@ def other_arrays(mutator, data):
     """Return a proof with an array changed in length, in values, in type, or with another head."""
     with np.load(io.BytesIO(data)) as archive:
         arrays = dict(archive)
+    head = orjson.loads(arrays["head"].tobytes())
     for _ in range(mutator.number(1, 3)):
         name = mutator.choice(sorted(arrays))
         array = arrays[name]
@@ -72,9 +73,7 @@ def other_arrays(mutator, data):
             case 3:
                 array = array.astype(mutator.choice((np.float64, np.int64, np.uint8)))
             case 4:
-                head = orjson.loads(arrays["head"].tobytes())
-                if isinstance(head, dict):
-                    head[mutator.choice(sorted(head) or [""])] = mutator.choice((*VALUES, "adv", "rob", "upper"))
+                head[mutator.choice(sorted(head))] = mutator.choice((*VALUES, "adv", "rob", "upper"))
                 name, array = "head", np.frombuffer(orjson.dumps(head), dtype=np.uint8)
             case _:
                 array = array.reshape(-1, 1)
