@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -48,9 +48,10 @@ def print_proof(folder: Path, path: Path, output: str) -> int:
     if output == "json":
         display.print_json(_facts(proof.problem, shown, len(data)))
     else:
-        for line in _in_words(asked.problem, shown):
-            display.print_text(f"{asked.name}: {line}")
-        display.print_text(f"{path}: accepted, {len(data)} bytes, checked in {shown.check_seconds:.3g} s")
+        display.print_text(f"{asked.name}: {_in_words(asked.problem, shown)}")
+        for line in _grounds(shown):
+            display.print_text(line)
+        display.print_text(f"Accepted: {len(data)} bytes, checked in {shown.check_seconds:.3g} s.")
     return 0
 
 
@@ -65,24 +66,24 @@ def _exact_text(value: Fraction) -> str | None:
     return to_text(value) if bits <= _MAX_BITS else None
 
 
-def _in_words(problem: OverInputSet, shown: Shown) -> list[str]:
-    """Return a sentence about the answer, and one each about the witness and the tree that show it."""
+def _in_words(problem: OverInputSet, shown: Shown) -> str:
     match shown.answer:
         case ProvenAnswer.ADVERSARIAL:
-            lines = [f"adversarial, there is {problem.confirmed_text}"]
+            return f"adversarial, there is {problem.confirmed_text}"
         case ProvenAnswer.ROBUST:
-            lines = ["robust, no input of the set answers the question"]
-        case ProvenAnswer.VALUE:
-            lines = [f"the largest value is {_interval(shown.lower, shown.upper)}"]
-        case ProvenAnswer.OPEN:
-            lines = [f"open, the largest value is {_interval(shown.lower, shown.upper)}"]
+            return "robust, no input of the set answers the question"
+        case ProvenAnswer.VALUE | ProvenAnswer.OPEN:
+            return f"{shown.answer}, the largest value is {_interval(shown.lower, shown.upper)}"
+
+
+def _grounds(shown: Shown) -> Iterator[str]:
+    """Yield a sentence about the witness and one about the tree."""
     if shown.lower is not None:
         rounded = "" if shown.value == Fraction(shown.lower) else ", rounded down"
-        lines.append(f"at the witness, an input of the set, the exact value is {shown.lower!r}{rounded}")
+        yield f"At the witness, an input of the set, the exact value is {shown.lower!r}{rounded}."
     if shown.upper is not None:
-        cases = f"{_leaves(shown.leaves)} and {count(shown.bounds, 'bound')} of pre-activations"
-        lines.append(f"by a tree with {cases}, no value exceeds {shown.upper!r}")
-    return lines
+        parts = f"{_leaves(shown.leaves)} and {count(shown.bounds, 'bound')} of pre-activations"
+        yield f"A tree with {parts} shows that no value exceeds {shown.upper!r}."
 
 
 def _leaves(number: int) -> str:

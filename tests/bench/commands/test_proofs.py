@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,12 +59,12 @@ def test_an_accepted_proof_is_said_in_words(library: Library, verify: Said) -> N
     code, text = verify(witness_proof(library, "adv", GOOD))
     assert code == 0
     assert "adv: adversarial, there is a counterexample" in text
-    assert "at the witness, an input of the set, the exact value is 0.125 " in text
-    assert "p.npz: accepted, " in text and "checked in " in text
+    assert "At the witness, an input of the set, the exact value is 0.125. " in text
+    assert re.search(r"Accepted: \d+ bytes, checked in \S+ s\.$", text)
     code, text = verify(excluded_proof(library, "rob"))
     assert code == 0
     assert "rob: robust, no input of the set answers the question" in text
-    assert "by a tree with 1 leaf and 4 bounds of pre-activations, no value exceeds 0.0" in text
+    assert "A tree with 1 leaf and 4 bounds of pre-activations shows that no value exceeds 0.0." in text
     code, text = verify(replace(upper_proof(library, "adv", 0.875), witness=np.array(CENTRE)))
     assert code == 0
     assert "adv: open, the largest value is at least -0.75 and at most 0.875" in text
