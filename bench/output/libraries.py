@@ -266,7 +266,7 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
     if question is not None:
         known["question"] = shortened(question, _MOST_OF_A_QUESTION)
     if proven is not None:
-        known["proven"] = answer_text(proven)
+        known["proven"] = answer_text(proven) + ("" if row.network == row.dense_network else ", on the dense network")
     display.print_facts(known)
     picture = library.picture_path(row)
     if picture is not None and row.input_side is not None:

@@ -12,6 +12,7 @@ from vnnbench.common.numbers import MAX_REAL
 from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.instances.errors import InputError, LibraryError, ProofError, PropertyError
 from vnnbench.instances.families.over_input_set import OverInputSet
+from vnnbench.instances.files import final_name
 from vnnbench.instances.layout import ANSWERS, PROOFS, PROOFS_MANIFEST, is_waiting
 from vnnbench.instances.library.findings import Finding
 from vnnbench.instances.library.library import Library
@@ -136,8 +137,8 @@ def open_answers(folder: Path) -> tuple[AnswerTable, list[Finding]]:
     except InputError as error:
         return AnswerTable(folder), [Finding(ANSWERS, str(error))]
     known = {*table.hashes, PROOFS_MANIFEST}
-    found = [f"{PROOFS}/{path.name}" for path in (folder / PROOFS).glob("*")]
-    strays = sorted(path for path in found if path not in known and not is_waiting(path))
+    found = {f"{PROOFS}/{final_name(path.name)}" for path in (folder / PROOFS).glob("*")}
+    strays = sorted(path for path in found - known if not is_waiting(path))
     if not strays:
         return table, []
     more = f" (nor are {len(strays) - 1} more)" if len(strays) > 1 else ""

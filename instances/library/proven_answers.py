@@ -131,11 +131,23 @@ class AnswerTable:
     def open(cls, folder: Path) -> AnswerTable:
         """Read manifest and table of the library in `folder`; a library without them has an empty table.
 
+        Another process may add answers meanwhile: then the reading begins again.
+
         Raises LibraryError, one line that names the file.
         """
         if not (folder / PROOFS_MANIFEST).exists() and not (folder / ANSWERS).exists():
             return cls(folder)
-        files = cls(folder, hashes=_read_manifest(folder))
+        manifest = _read_manifest(folder)
+        try:
+            return cls._of_manifest(folder, manifest)
+        except LibraryError:
+            if _read_manifest(folder) == manifest:
+                raise
+        return cls.open(folder)
+
+    @classmethod
+    def _of_manifest(cls, folder: Path, manifest: bytes) -> AnswerTable:
+        files = cls(folder, hashes=_parse_manifest(manifest, folder))
         path = folder / ANSWERS
         problems: dict[str, ProvenProblem] = {}
         for proven in parse_answers(files.read(ANSWERS), path):
@@ -167,15 +179,20 @@ def answer_of(library: Library, row: CatalogRow) -> ProvenProblem | None:
     return proven
 
 
-def _read_manifest(folder: Path) -> dict[str, str]:
+def _read_manifest(folder: Path) -> bytes:
+    path = folder / PROOFS_MANIFEST
+    check_inside(os.path.realpath(folder), PROOFS_MANIFEST, path)
+    return read_bytes(path, _ADVICE, most_bytes(PROOFS_MANIFEST))
+
+
+def _parse_manifest(data: bytes, folder: Path) -> dict[str, str]:
     """Return the sha256 of the table and of every proof by relative path. Raises LibraryError."""
     path = folder / PROOFS_MANIFEST
 
     def broken(what: str) -> LibraryError:
         return LibraryError(f"{path}: {what}; {_ADVICE}")
 
-    check_inside(os.path.realpath(folder), PROOFS_MANIFEST, path)
-    document: Any = parse_json(read_bytes(path, _ADVICE, PROOFS_LIMIT.bytes), PROOFS_LIMIT, broken)
+    document: Any = parse_json(data, PROOFS_LIMIT, broken)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise LibraryError(f"{path}: is not a manifest of format {FORMAT}; use the version of vnnbench that made it")
     hashes = document.get("files")

@@ -16,8 +16,10 @@ import pytest
 
 from support.command_lines import one_error_line
 from support.folders import contents
+from support.progress import StepRecorder
 from support.proofs import excluded_proof, upper_proof, witness_proof
 from support.tiny_libraries import BEST, CENTRE, GOOD, write_tiny_library
+from vnnbench.checking import check_library
 from vnnbench.cli import run_command
 from vnnbench.instances.library.answer_additions import adding_answers
 from vnnbench.instances.library.library import Library
@@ -195,6 +197,15 @@ def test_check_finds_nothing_in_whole_answers_and_one_thing_for_each_bad_proof(p
     assert [finding["where"] for finding in json.loads(text)] == ["proofs/adv.npz"]
 
 
+def test_each_proof_is_a_step_of_the_check(proven: Library) -> None:
+    progress = StepRecorder()
+    assert check_library(proven, proven.select(["rob*"]), [], progress) == []
+    assert (progress.total, progress.descriptions) == (
+        4,
+        ["files", "proofs/rob.npz", "rob--tight", "rob-mag-u10--tight"],
+    )
+
+
 def test_check_finds_a_table_without_manifest(proven: Library, said: Said) -> None:
     (proven.folder / "proofs" / "manifest.json").unlink()
     code, text = said("check", proven.folder, "--solver", "highs", "--format", "json")
@@ -212,7 +223,8 @@ def test_show_says_how_many_problems_are_proven(proven: Library, said: Said) -> 
 
 def test_show_says_what_is_proven_about_an_instance(proven: Library, said: Said) -> None:
     assert "proven adversarial (value 0.25)" in said("show", proven.folder, "adv--tight")[1]
-    assert "proven robust (1 leaf, checked in " in said("show", proven.folder, "rob-mag-u10--tight")[1]
+    text = said("show", proven.folder, "rob-mag-u10--tight")[1]
+    assert re.search(r"proven robust \(1 leaf, checked in \S+ s\), on the dense network", text)
     facts = json.loads(said("show", proven.folder, "adv-mag-u10--tight", "--format", "json")[1])["proven"]
     assert (facts["answer"], facts["lower"], facts["prove_seconds"]) == ("adversarial", 0.25, 2.0)
 

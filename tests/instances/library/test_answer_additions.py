@@ -26,7 +26,7 @@ from support.tiny_libraries import (
 )
 from vnnbench.instances.errors import LibraryError, ProofError
 from vnnbench.instances.layout import ANSWERS, PROOFS, PROOFS_MANIFEST, next_proof_file, proof_file
-from vnnbench.instances.library import answer_additions, proof_checks
+from vnnbench.instances.library import answer_additions, proof_checks, proven_answers
 from vnnbench.instances.library.answer_additions import adding_answers
 from vnnbench.instances.library.proof_checks import check_answer, open_answers
 from vnnbench.instances.library.proven_answers import AnswerTable, ProvenAnswer
@@ -237,6 +237,19 @@ def test_a_kill_loses_nothing_that_was_added(library):
 
 def _with_support():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.endswith("tests"))}
+
+
+def test_a_reader_begins_again_where_an_answer_is_added_meanwhile(library, monkeypatch):
+    add(library, witness_proof(library, "adv", CENTRE))
+    parse = proven_answers._parse_manifest
+
+    def parse_and_add(data, folder):
+        monkeypatch.setattr(proven_answers, "_parse_manifest", parse)
+        add(library, witness_proof(library, "adv", GOOD))
+        return parse(data, folder)
+
+    monkeypatch.setattr(proven_answers, "_parse_manifest", parse_and_add)
+    assert proven(library).lower == 0.125
 
 
 def test_only_one_process_adds_answers(library):

@@ -248,6 +248,15 @@ def test_a_broken_table_and_files_beside_the_proofs_are_found(library):
     assert "is not a manifest of format 1" in finding.what
 
 
+def test_what_a_killed_addition_leaves_is_not_found(library):
+    for name in ("answers.csv.next", "new.npz.next", ".new.npz.next.123.tmp", ".manifest.json.123.tmp"):
+        (library.folder / "proofs" / name).write_bytes(b"")
+    assert findings(library) == []
+    with adding_answers(library):
+        pass
+    assert {path.name for path in (library.folder / "proofs").iterdir()} == {"adv.npz", "rob.npz", "manifest.json"}
+
+
 def test_an_answer_to_a_problem_that_the_library_lacks_is_found(library):
     problems = AnswerTable.open(library.folder).problems
     other = replace(problems["rob"], problem="other", proof=proof_file("other"))
