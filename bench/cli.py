@@ -96,7 +96,8 @@ def quickstart(out: Path) -> int:
 
 
 for command in (
-    *(libraries.suites, libraries.generate, libraries.import_files, libraries.check, libraries.show, libraries.export),
+    *(libraries.suites, libraries.generate, libraries.import_files, libraries.check, libraries.verify_proof),
+    *(libraries.show, libraries.export),
     *(runs.solvers, runs.run, runs.judge, runs.confirm),
     *(results.leaderboard, results.runs, results.select, results.answers, results.bundle, results.merge),
     *(results.report, results.publish),

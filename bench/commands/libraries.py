@@ -1,4 +1,4 @@
-"""The commands about libraries: `suites`, `generate`, `import`, `check`, `show` and `export`."""
+"""The commands about libraries: `suites`, `generate`, `import`, `check`, `verify-proof`, `show` and `export`."""
 
 from __future__ import annotations
 
@@ -146,12 +146,28 @@ def import_files(
 @SELECT
 @FORMAT
 def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], output: str) -> int:
-    """Check a library: checksums, catalogue, points lifted into each model in exact arithmetic, and whether solvers
-    read each model as it is."""
+    """Check a library: checksums, catalogue, points lifted into each model in exact arithmetic, whether solvers read
+    each model as it is, and the proofs of its answers."""
     from vnnbench.checking import rereading_solvers
     from vnnbench.output.libraries import print_check
 
     return print_check(library, rereading_solvers(solvers), select, output)
+
+
+@example("vnnbench verify-proof smoke/proofs/mnist-28x28-2x32-s0-l1.npz \\\n    --library smoke")
+@click.command("verify-proof", short_help="Check the proof of an answer, without a solver.")
+@click.argument("proof", type=PATH, metavar="FILE")
+@click.option("--library", type=PATH, required=True, metavar="LIBRARY", help="Library that has the proof's problem.")
+@FORMAT
+def verify_proof(proof: Path, library: Path, output: str) -> int:
+    """Check the proof FILE of the answer to one problem of LIBRARY, in exact arithmetic, and print what it shows.
+
+    Nothing in FILE is believed, and no solver is called. The exit code is 0 if the proof is accepted, 1 if it is
+    rejected.
+    """
+    from vnnbench.output.proofs import print_proof
+
+    return print_proof(library, proof, output)
 
 
 @example(
