@@ -11,6 +11,7 @@ from support.fraction_proofs import accepts
 from support.fuzzing import EXAMPLES
 from support.proof_mutations import mutated, resized, without_leaf
 from support.random_proofs import random_proof
+from vnnbench.instances.proofs.proof_file import parse_proof
 
 SEEDS = st.integers(0, 2**32 - 1)
 ROOM = Fraction(1, 10**6)
@@ -25,9 +26,10 @@ def agreed(case, proof):
 
 @given(seed=SEEDS)
 @settings(max_examples=EXAMPLES, deadline=None)
-def test_valid_proofs_with_some_room_are_accepted(seed):
+def test_valid_proofs_with_some_room_are_accepted_as_their_files_are_read(seed):
     case = random_proof(seed, ROOM)
-    assert refusal(case.proof, case.prop, case.network) is None
+    proof = parse_proof(case.proof.to_bytes(), "proof")
+    assert refusal(proof, case.prop, case.network) is None
 
 
 @given(seed=SEEDS, room=st.sampled_from([NONE, TINY, -TINY, -ROOM]))
