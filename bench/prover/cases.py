@@ -1,0 +1,75 @@
+"""Cases of functions: what is fixed, what is chosen, and what is known about where to split next; in rows.
+
+A ReLU of a case is either free, and its choice is a lower slope, or its phase is fixed, and its choice is the
+multiplier of that (Lagrange). So one array holds both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from vnnbench.instances.arrays import Float32Array
+
+_Rows: TypeAlias = npt.NDArray[np.intp] | tuple[npt.NDArray[np.intp], ...] | slice
+ON_OFF = np.array([-1, 1], dtype=np.int8)
+"""The phases of a split's cases, in the order of the file: z <= 0 first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cases:
+    """m cases, with n neurons in each.
+
+    phase (m, n): 1 where z >= 0 is fixed, -1 where z <= 0 is, else 0. choice (m, n): a lower slope or a multiplier.
+    square (m, n): the mean square of the derivative by the choice, which scales its steps. value (m,): the bound.
+    split (m,): the neuron to split next, -1 without one.
+    """
+
+    phase: npt.NDArray[np.int8]
+    choice: Float32Array
+    square: Float32Array
+    value: Float32Array
+    split: npt.NDArray[np.intp]
+
+    @classmethod
+    def undivided(cls, m: int, slopes: Float32Array) -> Cases:
+        """Return m cases that fix nothing, with these lower slopes (n,)."""
+        n = len(slopes)
+        phase, square = np.zeros((m, n), dtype=np.int8), np.zeros((m, n), dtype=np.float32)
+        value = np.full(m, np.inf, dtype=np.float32)
+        return cls(phase, np.tile(slopes, (m, 1)), square, value, np.full(m, -1, dtype=np.intp))
+
+    @classmethod
+    def joined(cls, parts: list[Cases]) -> Cases:
+        """Return the cases of all parts, one after the other."""
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+    def rows(self, rows: _Rows) -> Cases:
+        """Return some of the cases; those of a slice are not copied."""
+        return Cases(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    def put(self, rows: _Rows, cases: Cases) -> None:
+        """Overwrite some of the cases."""
+        for f in fields(self):
+            getattr(self, f.name)[rows] = getattr(cases, f.name)
+
+    def in_arrays(self, most: int) -> Cases:
+        """Return arrays (m, most, ..) with these cases as the first in each of m rows; others have the bound -inf."""
+        m = len(self.value)
+        own = [getattr(self, f.name) for f in fields(self)]
+        arrays = Cases(*(np.zeros((m, most, *array.shape[1:]), dtype=array.dtype) for array in own))
+        arrays.value[:] = -np.inf
+        arrays.put((np.arange(m), np.zeros(m, dtype=np.intp)), self)
+        return arrays
+
+    def children(self, split: npt.NDArray[np.intp]) -> Cases:
+        """Return both cases of the ReLU `split` (m,) of each, (2 m,), z <= 0 first, with 0 as the new multiplier."""
+        twice = np.repeat(np.arange(len(split)), 2)
+        children = self.rows(twice)
+        at = np.arange(len(twice)), np.repeat(split, 2)
+        children.phase[at] = np.tile(ON_OFF, len(split))
+        children.choice[at] = 0
+        return Cases(children.phase, children.choice, children.square, children.value, at[1])

@@ -1,0 +1,114 @@
+"""The set as the search sees it, in float32: the maxima of linear functions over it, and where they are attained.
+
+An L1 ball in a box is a fractional knapsack; a box alone is its corner. Constraints among inputs are left out: a bound
+over more points holds too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vnnbench.instances.arrays import BoolArray, Float32Array, Float64Array
+from vnnbench.instances.proofs.question import Part
+
+_FEW_INPUTS = 16
+"""The number of largest gains among which the knapsack is filled first: a radius of 5 rarely needs more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Points centre + steps: steps (m, q) are at the inputs `places` (m, q); None: at all inputs, in their order."""
+
+    places: npt.NDArray[np.intp] | None
+    steps: Float32Array
+
+    def times(self, columns: Float32Array) -> Float32Array:
+        """Return the products (m, n) of the steps with columns (n_0, n), one for each input."""
+        if self.places is None:
+            return self.steps @ columns
+        products: Float32Array = np.einsum("iqn,iq->in", columns[self.places], self.steps)
+        return products
+
+    def rows(self, rows: npt.NDArray[np.intp]) -> Points:
+        """Return some of the points."""
+        return Points(None if self.places is None else self.places[rows], self.steps[rows])
+
+    def improved(self, other: Points, rows: BoolArray) -> Points:
+        """Return these points, with those of `other` in some rows."""
+        width, where = max(self.steps.shape[1], other.steps.shape[1]), rows[:, None]
+        mine, theirs = self._widened(width), other._widened(width)
+        steps = np.where(where, theirs.steps, mine.steps)
+        if mine.places is None or theirs.places is None:
+            return Points(None, steps)
+        return Points(np.where(where, theirs.places, mine.places), steps)
+
+    def spread(self, rows: BoolArray) -> Points:
+        """Return (m, q) points of which these are those in `rows` (m,), where it is true."""
+        shape = (len(rows), self.steps.shape[1])
+        steps = np.zeros(shape, dtype=np.float32)
+        steps[rows] = self.steps
+        if self.places is None:
+            return Points(None, steps)
+        places = np.zeros(shape, dtype=np.intp)
+        places[rows] = self.places
+        return Points(places, steps)
+
+    def _widened(self, width: int) -> Points:
+        """Return the same points in `width` columns: the additional steps are 0."""
+        more = width - self.steps.shape[1]
+        if self.places is None or not more:
+            return self
+        return Points(np.pad(self.places, ((0, 0), (0, more))), np.pad(self.steps, ((0, 0), (0, more))))
+
+
+class Region:
+    """The set of a question, without its constraints. centre: (n_0,) float64, from which steps count."""
+
+    def __init__(self, part: Part) -> None:
+        self.centre: Float64Array = part.centre
+        self._below = (part.centre - part.lower).astype(np.float32)
+        self._above = (part.upper - part.centre).astype(np.float32)
+        self._radius = None if part.radius is None else np.float32(part.radius)
+        self._can_fall, self._can_rise = (room.astype(bool).astype(np.float32) for room in (self._below, self._above))
+
+    def maximum(self, A: Float32Array) -> tuple[Float32Array, Points]:
+        """Return the maxima (m,) of A (x - centre), A (m, n_0), and the points that attain them, up to rounding."""
+        if self._radius is None:
+            steps = np.where(A > 0, self._above, -self._below)
+            return (steps * A).sum(axis=1), Points(None, steps)
+        loss = np.minimum(A * self._can_fall, A * -self._can_rise)
+        return self._knapsack(A, loss, self._radius, _FEW_INPUTS)
+
+    def all_steps(self, points: Points) -> Float32Array:
+        """Return the points' steps at all inputs, (m, n_0)."""
+        if points.places is None:
+            return points.steps
+        steps = np.zeros((len(points.steps), len(self.centre)), dtype=np.float32)
+        np.add.at(steps, (np.arange(len(steps))[:, None], points.places), points.steps)
+        return steps
+
+    def _knapsack(
+        self, A: Float32Array, loss: Float32Array, radius: np.float32, n_kept: int
+    ) -> tuple[Float32Array, Points]:
+        """Fill the ball with the inputs of least loss. Only the `n_kept` least are sorted at first.
+
+        loss: (m, n_0), minus the gain per length of a step; 0 where there is no room.
+        """
+        n_kept = min(n_kept, A.shape[1])
+        kept = np.argpartition(loss, n_kept - 1, axis=1)[:, :n_kept]
+        row = np.arange(len(A))[:, None]
+        places = kept[row, np.argsort(loss[row, kept], axis=1)]
+        coefficients = A[row, places]
+        room = np.where(coefficients > 0, self._above[places], self._below[places])
+        before = np.cumsum(room, axis=1) - room
+        steps = np.copysign(np.minimum(np.maximum(radius - before, 0), room), coefficients)
+        value, points = np.einsum("iq,iq->i", steps, coefficients), Points(places, steps)
+        if n_kept < A.shape[1]:
+            short = (before[:, -1] + room[:, -1] < radius) & (loss[row[:, 0], places[:, -1]] < 0)
+            if short.any():
+                value[short], filled = self._knapsack(A[short], loss[short], radius, 8 * n_kept)
+                points = points.improved(filled.spread(short), short)
+        return value, points

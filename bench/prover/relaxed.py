@@ -1,0 +1,177 @@
+"""The relaxation of a network in float32, for many cases at once: bounds of functions, and their derivatives.
+
+It is the relaxation of `instances.bounds.relaxation`, whose conventions it shares, without its rounding errors' bounds:
+the search needs directions, and what it finds is bounded anew (`sound`). All hidden neurons are numbered through, as in
+a proof's `Chain`. A pass that starts after K layers goes through the first n = starts[K] of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vnnbench.instances.arrays import BoolArray, Float32Array
+from vnnbench.instances.proofs.chain import Chain
+from vnnbench.instances.proofs.question import Part
+from vnnbench.instances.proofs.reading import Bounds
+from vnnbench.prover.region import Points, Region
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Functions:
+    """Linear functions of h_K, A (m, n_K) and constant (m,), where K is `depth`, at least 1."""
+
+    A: Float32Array
+    constant: Float32Array
+    depth: int
+
+    @classmethod
+    def joined(cls, parts: Sequence[Functions]) -> Functions:
+        """Return the functions of all parts, which have the same depth, one after the other."""
+        A, constant = (np.concatenate([getattr(part, name) for part in parts]) for name in ("A", "constant"))
+        return cls(A, constant, parts[0].depth)
+
+    def rows(self, rows: npt.NDArray[np.intp]) -> Functions:
+        """Return some of the functions."""
+        return Functions(self.A[rows], self.constant[rows], self.depth)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """The lines that bound each ReLU: slope_below z <= h <= slope_above z + intercept; (n,) each, or (m, n) by case.
+
+    slope_below is that of a ReLU without a choice, 0 where there is one. free: where there is a choice.
+    """
+
+    slope_above: Float32Array
+    intercept: Float32Array
+    slope_below: Float32Array
+    free: BoolArray
+
+    @classmethod
+    def of(cls, bounds: Bounds, relu: BoolArray, n: int) -> Lines:
+        """Return the lines of the first n neurons with these bounds; one without a ReLU is on."""
+        unstable = bounds.unstable(n) & relu[:n]
+        lower, upper = np.where(unstable, bounds.lower[:n], 0.0), np.where(unstable, bounds.upper[:n], 1.0)
+        on = (bounds.lower[:n] >= 0) | ~relu[:n]
+        slope = np.where(unstable, upper / (upper - lower), on)
+        return cls(
+            slope.astype(np.float32),
+            np.where(unstable, -slope * lower, 0.0).astype(np.float32),
+            np.where(unstable, 0.0, on).astype(np.float32),
+            unstable,
+        )
+
+    def fixed(self, phase: npt.NDArray[np.int8]) -> Lines:
+        """Return the lines of cases whose phases (m, n) are fixed: 1 at z >= 0, -1 at z <= 0, 0 where nothing is."""
+        fixed, on = phase != 0, (phase > 0).astype(np.float32)
+        return Lines(
+            np.where(fixed, on, self.slope_above),
+            np.where(fixed, np.float32(0), self.intercept),
+            np.where(fixed, on, self.slope_below),
+            self.free & ~fixed,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relaxed:
+    """What a pass finds: the bounds `value` (m,), and where they are attained.
+
+    A, z, h: (m, n), the coefficient of each h, the pre-activation and the relaxed activation there.
+    """
+
+    value: Float32Array
+    A: Float32Array
+    z: Float32Array
+    h: Float32Array
+    points: Points
+
+    def improved(self, other: Relaxed, rows: BoolArray) -> Relaxed:
+        """Return the same with those of `other` in some rows."""
+        where = rows[:, None]
+        return Relaxed(
+            np.where(rows, other.value, self.value),
+            np.where(where, other.A, self.A),
+            np.where(where, other.z, self.z),
+            np.where(where, other.h, self.h),
+            self.points.improved(other.points, rows),
+        )
+
+
+class RelaxedNetwork:
+    """The network and the set in float32."""
+
+    def __init__(self, chain: Chain, part: Part) -> None:
+        self.region = Region(part)
+        self.starts: list[int] = chain.starts
+        self._W: list[Float32Array] = []
+        self._b: list[Float32Array] = []
+        self._relu = [layer.relu for layer in chain.layers]
+        for layer in chain.layers:
+            W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.toarray()
+            divisor = np.ones(layer.n_outputs) if layer.divisor is None else layer.divisor
+            self._W.append((W / divisor[:, None]).astype(np.float32))
+            self._b.append((layer.b / divisor).astype(np.float32))
+        # The first layer counts from the centre.
+        self._b_of_steps = self._b[0] + (self._W[0].astype(np.float64) @ part.centre).astype(np.float32)
+        self._columns = np.ascontiguousarray(self._W[0].T)
+
+    def neuron(self, layer: int, j: int, sign: int) -> Functions:
+        """Return the function z_j of a layer, or -z_j, as a single row; layers count from 1."""
+        rows = slice(j, j + 1)
+        return Functions(sign * self._W[layer - 1][rows], sign * self._b[layer - 1][rows], layer - 1)
+
+    def forward(self, points: Points) -> list[Float32Array]:
+        """Return h_1 to h_K at points, (m, n_k) each, up to rounding."""
+        h = [points.times(self._columns) + self._b_of_steps]
+        for k, relu in enumerate(self._relu):
+            if k:
+                h.append(h[-1] @ self._W[k].T + self._b[k])
+            h[-1] = np.where(relu, np.maximum(h[-1], 0), h[-1])
+        return h
+
+    def gradient(self, A: Float32Array, h: list[Float32Array]) -> Float32Array:
+        """Return the gradients (m, n_0) of A h_K by the inputs; at a kink, that of the inactive side."""
+        for W, relu, h_k in zip(reversed(self._W), reversed(self._relu), reversed(h), strict=True):
+            A = np.where(relu & (h_k <= 0), np.float32(0), A) @ W
+        return A
+
+    def relax(self, functions: Functions, lines: Lines, below: Float32Array, shift: Float32Array) -> Relaxed:
+        """Return the bounds of the functions over cases.
+
+        below, shift: (m, n). The coefficient of z_j is c slope_above where the coefficient c of h_j is positive, else
+        c below; then `shift`, a multiplier with its phase's sign, is added.
+        """
+        A, value = functions.A, functions.constant.copy()
+        trail = np.empty_like(below)
+        for k in range(functions.depth - 1, -1, -1):
+            inside = slice(self.starts[k], self.starts[k + 1])
+            trail[:, inside] = A
+            negative = np.minimum(A, 0)
+            positive = A - negative
+            value += np.einsum("ij,ij->i", positive, lines.intercept[:, inside])
+            positive *= lines.slope_above[:, inside]
+            negative *= below[:, inside]
+            positive += negative
+            positive += shift[:, inside]
+            value += positive @ (self._b[k] if k else self._b_of_steps)
+            A = positive @ self._W[k]
+        over_set, points = self.region.maximum(A)
+        value += over_set
+        z, h = np.empty_like(below), np.empty_like(below)
+        for k in range(functions.depth):
+            inside = slice(self.starts[k], self.starts[k + 1])
+            if k:
+                z_k = h[:, self.starts[k - 1] : self.starts[k]] @ self._W[k].T + self._b[k]
+            else:
+                z_k = points.times(self._columns) + self._b_of_steps
+            z[:, inside] = z_k
+            h[:, inside] = np.where(
+                trail[:, inside] > 0,
+                lines.slope_above[:, inside] * z_k + lines.intercept[:, inside],
+                below[:, inside] * z_k,
+            )
+        return Relaxed(value, trail, z, h, points)
