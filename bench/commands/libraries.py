@@ -1,4 +1,4 @@
-"""The commands about libraries: `suites`, `generate`, `import`, `check`, `verify-proof`, `show` and `export`."""
+"""The commands about libraries: `suites`, `generate`, `import`, `check`, `prove`, `verify-proof`, `show`, `export`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example, names_or_file
+from vnnbench.common.numbers import MAX_SECONDS
 from vnnbench.common.text import plain
 from vnnbench.errors import UsageError
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, MANY_RELUS, BoundLevel
@@ -152,6 +153,26 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
     from vnnbench.output.libraries import print_check
 
     return print_check(library, rereading_solvers(solvers), select, output)
+
+
+@example('vnnbench prove smoke\nvnnbench prove smoke --select "*-s0-*" --time-limit 10 --jobs 2')
+@click.command(short_help="Answer the problems of a library with proofs.")
+@LIBRARY
+@SELECT
+@click.option(
+    "--time-limit", type=click.FloatRange(min=0, min_open=True, max=MAX_SECONDS), default=60.0, show_default=True,
+    metavar="S", help="Time for each problem in seconds; what is not decided by then stays open.",
+)  # fmt: skip
+@JOBS
+def prove(library: Path, select: tuple[str, ...], time_limit: float, jobs: int) -> int:
+    """Answer the problems of LIBRARY by branch and bound, and write a proof of each answer into the library.
+
+    Every proof is checked before it is written. If it is stopped, the same command continues; problems with a proven
+    answer are left as they are.
+    """
+    from vnnbench.output.proofs import print_proved
+
+    return print_proved(library, select, time_limit, jobs)
 
 
 @example("vnnbench verify-proof smoke/proofs/mnist-28x28-2x32-s0-l1.npz \\\n    --library smoke")

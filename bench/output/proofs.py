@@ -1,4 +1,4 @@
-"""The output of `vnnbench verify-proof`, and proven answers in words.
+"""The output of `vnnbench prove` and `vnnbench verify-proof`, and proven answers in words.
 
 Each public function whose name begins with `print` is one command's work and returns the command's exit code.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +25,8 @@ from vnnbench.instances.proofs.proof_file import parse_proof
 from vnnbench.instances.rationals import to_text
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
+from vnnbench.output.progress import ProgressBar
+from vnnbench.proving import prove_library
 
 _MAX_BITS = 3_000
 """The most bits of numerator and denominator of a value that is printed exactly: Python writes at most 4,300 digits."""
@@ -53,6 +55,20 @@ def print_proof(folder: Path, path: Path, output: str) -> int:
             display.print_text(line)
         display.print_text(f"Accepted: {len(data)} bytes, checked in {shown.check_seconds:.3g} s.")
     return 0
+
+
+def print_proved(folder: Path, select: Sequence[str], seconds: float, jobs: int) -> int:
+    """Prove answers of a library, and print on stderr how many there are; return 1 if the checker rejects a proof, else
+    0."""
+    with ProgressBar("prove") as progress:
+        proved = prove_library(Library.open(folder), select, seconds, jobs, progress)
+    for rejected in proved.rejected:
+        sys.stderr.write(plain(f"the checker rejects a proof, please report it: {rejected}") + "\n")
+    proving = sum(answer.prove_seconds or 0.0 for answer in proved.answers)
+    checking = sum(answer.check_seconds for answer in proved.answers)
+    took = f"; proving took {proving:.3g} s, checking {checking:.3g} s" if proved.answers else ""
+    sys.stderr.write(plain(f"{folder}: {answers_text(proved.answers, proved.problems)}{took}") + "\n")
+    return 1 if proved.rejected else 0
 
 
 def _facts(problem: str, shown: Shown, n_bytes: int) -> dict[str, Any]:
@@ -111,4 +127,4 @@ def answers_text(proven: Collection[ProvenProblem], n_problems: int) -> str:
     """Return in a sentence how many of a library's problems have a proven answer, and which."""
     counts = Counter(problem.answer for problem in proven)
     kinds = ", ".join(f"{counts[answer]} {answer}" for answer in ProvenAnswer if counts[answer])
-    return f"proven answers to {len(proven)} of {count(n_problems, 'problem')}: {kinds}"
+    return f"proven answers to {len(proven)} of {count(n_problems, 'problem')}{kinds and f': {kinds}'}"
