@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example, names_or_file
-from vnnbench.common.numbers import MAX_SECONDS
+from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example, names_or_file, seconds
 from vnnbench.common.text import plain
 from vnnbench.errors import UsageError
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, MANY_RELUS, BoundLevel
@@ -160,8 +159,8 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
 @LIBRARY
 @SELECT
 @click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True, max=MAX_SECONDS), default=60.0, show_default=True,
-    metavar="S", help="Time for each problem in seconds; what is not decided by then stays open.",
+    "--time-limit", type=float, callback=seconds, default=60.0, show_default=True, metavar="S",
+    help="Time for each problem in seconds; what is not decided by then stays open.",
 )  # fmt: skip
 @JOBS
 def prove(library: Path, select: tuple[str, ...], time_limit: float, jobs: int) -> int:
