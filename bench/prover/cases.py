@@ -6,6 +6,7 @@ multiplier of that (Lagrange). So one array holds both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 
@@ -43,9 +44,9 @@ class Cases:
         return cls(phase, np.tile(slopes, (m, 1)), square, value, np.full(m, -1, dtype=np.intp))
 
     @classmethod
-    def joined(cls, parts: list[Cases]) -> Cases:
-        """Return the cases of all parts, one after the other."""
-        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+    def gathered(cls, parts: Sequence[tuple[Cases, int]]) -> Cases:
+        """Return a case of each part, by its row."""
+        return cls(*(np.array([getattr(part, f.name)[row] for part, row in parts]) for f in fields(cls)))
 
     def rows(self, rows: _Rows) -> Cases:
         """Return some of the cases; those of a slice are not copied."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,26 +41,21 @@ def _proof_of(asked: ProvableProblem, seconds: float) -> Proof | None:
         witness=np.empty(0),
         tree=empty_tree(),
     )
-    judge = _Judge(asked)
     excluded = replace(head, claim=Claim.EXCLUDED)
-    found = prove(Question.of(excluded, asked.problem.property), asked.network, judge.confirms, seconds)
-    if judge.witness is not None:
-        return replace(head, witness=judge.witness)
+    question = Question.of(excluded, asked.problem.property)
+    found = prove(question, asked.network, _witness_maker(asked), seconds)
+    if found.witness is not None:
+        return replace(head, witness=found.witness)
     return None if found.tree is None else replace(excluded, tree=tree_of(found.tree))
 
 
-class _Judge:
-    """The exact judgement of points that the search finds. witness: the last that answers the problem's question."""
+def _witness_maker(asked: ProvableProblem) -> Callable[[Float64Array], Float64Array | None]:
+    """Return a function that returns a point, repaired into the set, if it answers the problem's question exactly."""
+    problem, network = asked.problem, ExactNetwork(asked.network)
 
-    def __init__(self, asked: ProvableProblem) -> None:
-        self.witness: Float64Array | None = None
-        self._problem, self._network = asked.problem, ExactNetwork(asked.network)
+    def as_witness(x: Float64Array) -> Float64Array | None:
+        point = problem.repair(x)
+        value = None if point is None else problem.evaluate(network, point)
+        return None if value is None or not problem.answers(value) else point
 
-    def confirms(self, x: Float64Array) -> bool:
-        """Return whether a point, repaired into the set, answers the question."""
-        point = self._problem.repair(x)
-        value = None if point is None else self._problem.evaluate(self._network, point)
-        if value is None or not self._problem.answers(value):
-            return False
-        self.witness = point
-        return True
+    return as_witness

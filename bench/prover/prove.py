@@ -1,7 +1,7 @@
 """Proving one question: bounds and search in turns, each with more effort than before.
 
 Narrow bounds make the tree smaller, but take longer than the whole search of an easy question. So each round proves the
-bounds anew, with more splits of each, and then searches as long as the bounds of the next round would take.
+bounds anew, with more splits of each, and then searches for half the time that the bounds of the next round would take.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Outcome:
 def prove(
     question: Question,
     network: Layered,
-    is_witness: Callable[[Float64Array], bool],
+    as_witness: Callable[[Float64Array], Float64Array | None],
     seconds: float,
     most_open_nodes: int = 200_000,
 ) -> Outcome:
-    """Answer a question by a witness or a tree, within some seconds. `is_witness` as in `Search`.
+    """Answer a question by a witness or a tree, within some seconds. `as_witness` as in `Search`.
 
     Raises `NetworkError`: a bound exceeds float32.
     """
@@ -54,17 +54,19 @@ def prove(
     chain = Chain(network)
     relaxed = RelaxedNetwork(chain, question.whole)
     for splits, of_next in zip(_SPLITS, (*_SPLITS[1:], None), strict=True):
-        bounds, proven = prove_bounds(question, chain, relaxed, splits)
-        search = Search(question, chain, relaxed, bounds, proven, is_witness)
+        bounds, proven = prove_bounds(question, chain, relaxed, splits, deadline)
+        search = Search(question, chain, relaxed, bounds, as_witness)
         most_cases = float("inf") if of_next is None else max(_LEAST_CASES, _cases_of_bounds(chain, bounds, of_next))
         ending = search.run(Budget(most_cases, most_open_nodes, deadline))
         if ending in (Ending.EXCLUDED, Ending.WITNESS) or time.monotonic() > deadline:
             break
-    return Outcome(ending, search.witness, search.root if ending is Ending.EXCLUDED else None, search.bound)
+    tree = search.tree.nodes(chain, proven) if ending is Ending.EXCLUDED else None
+    return Outcome(ending, search.witness, tree, search.bound)
 
 
 def _cases_of_bounds(chain: Chain, bounds: Bounds, splits: int) -> int:
-    """Return about how many cases the trees of all bounds have: two functions of each ReLU after the first layer."""
+    """Return about half of the cases that the trees of all bounds have: two functions of each ReLU after the first
+    layer, two cases of each split."""
     n = len(chain.relu)
     unstable = bounds.unstable(n) & chain.relu
-    return 4 * splits * int(np.count_nonzero(unstable[chain.starts[1] :]))
+    return 2 * splits * int(np.count_nonzero(unstable[chain.starts[1] :]))

@@ -104,7 +104,7 @@ class Region:
         coefficients = A[row, places]
         room = np.where(coefficients > 0, self._above[places], self._below[places])
         before = np.cumsum(room, axis=1) - room
-        steps = np.copysign(np.minimum(np.maximum(radius - before, 0), room), coefficients)
+        steps = np.minimum(np.maximum(radius - before, 0), room) * np.sign(coefficients)
         value, points = np.einsum("iq,iq->i", steps, coefficients), Points(places, steps)
         if n_kept < A.shape[1]:
             short = (before[:, -1] + room[:, -1] < radius) & (loss[row[:, 0], places[:, -1]] < 0)

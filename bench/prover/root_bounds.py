@@ -7,7 +7,7 @@ bound take as long as three full levels, and leave less than half of the main tr
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -18,20 +18,24 @@ from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds, OfNeuron
-from vnnbench.instances.proofs.writing import ProvenBound, ReluTree, Split
+from vnnbench.instances.proofs.writing import ProvenBound, ReluTree
 from vnnbench.prover.cases import Cases
+from vnnbench.prover.growing_tree import split_of
 from vnnbench.prover.relaxed import Functions, Lines, RelaxedNetwork
 from vnnbench.prover.sound import Path, SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, descend
 
+_NUMBERS_AT_A_TIME = 1 << 23
+"""The choices of all leaves that are in memory together: some 80 MB."""
+
 
 def prove_bounds(
-    question: Question, chain: Chain, network: RelaxedNetwork, splits: int | None
+    question: Question, chain: Chain, network: RelaxedNetwork, splits: int | None, deadline: float
 ) -> tuple[Bounds, list[ProvenBound]]:
     """Return bounds of all pre-activations with a ReLU, and what a proof records of them, in the order of the file.
 
-    splits: of each bound's tree; None: without trees. Bounds are float32 numbers, as in the file. A ReLU that is stable
-    has only the bound that shows it.
+    splits: of each bound's tree; None: without trees. After the deadline, a `time.monotonic()`, trees do not grow.
+    Bounds are float32 numbers, as in the file. A ReLU that is stable has only the bound that shows it.
     """
     n = len(chain.relu)
     bounds, proven = Bounds(np.full(n, -np.inf), np.full(n, np.inf)), []
@@ -44,11 +48,10 @@ def prove_bounds(
         values = _outwards(values)
         trees: dict[int, ReluTree] = {}
         if splits is not None and k > 1:
-            undecided = np.flatnonzero((values.reshape(2, -1) > 0).all(axis=0))
-            rows = np.concatenate([undecided, undecided + len(functions) // 2]).tolist()
-            if rows:
-                lines = Lines.of(bounds, chain.relu, start)
+            lines = Lines.of(bounds, chain.relu, start)
+            for rows in _undecided(values, _NUMBERS_AT_A_TIME // ((splits + 1) * start)):
                 forest = _Forest(network, sound, [functions[row] for row in rows], lines, splits)
+                forest.grow(deadline)
                 for row, (value, tree) in zip(rows, forest.proven(chain), strict=True):
                     narrowed = float(_outwards(np.array([value]))[0])
                     if narrowed < values[row]:
@@ -60,6 +63,14 @@ def prove_bounds(
 def _functions(layer: int, neurons: npt.NDArray[np.intp]) -> list[OfNeuron]:
     """Return the functions z_j of all neurons, then -z_j."""
     return [OfNeuron(layer, j, sign) for sign in (1, -1) for j in neurons.tolist()]
+
+
+def _undecided(values: Float64Array, most: int) -> Iterator[list[int]]:
+    """Yield the rows of neurons that are not stable, of z_j and of -z_j, some at a time."""
+    of_neurons = np.flatnonzero((values.reshape(2, -1) > 0).all(axis=0))
+    rows = np.concatenate([of_neurons, of_neurons + len(values) // 2]).tolist()
+    for start in range(0, len(rows), max(1, most)):
+        yield rows[start : start + max(1, most)]
 
 
 def _signed(z: Float64Array) -> Float64Array:
@@ -106,20 +117,25 @@ class _Forest:
         self._functions = Functions.joined([network.neuron(one.layer, one.neuron, one.sign) for one in of])
         undivided = Cases.undivided(len(of), sound.default_slopes(len(lines.free)))
         whole, _ = descend(network, self._functions, lines, undivided, AT_FIRST)
-        self._leaves = whole.in_arrays(splits + 1)
+        self._n_splits, self._leaves = splits, whole.in_arrays(splits + 1)
         self._paths: list[list[Path]] = [[()] for _ in of]
         self._splits: list[list[tuple[int, int]]] = [[] for _ in of]
-        for _ in range(splits):
-            self._split_worst()
 
-    def _split_worst(self) -> None:
-        """Split the leaf with the largest bound in each tree, unless the function's sign is decided."""
+    def grow(self, deadline: float) -> None:
+        """Split leaves until every tree has its splits, needs no more, or the time is over."""
+        for _ in range(self._n_splits):
+            if time.monotonic() > deadline or not self._split_worst():
+                break
+
+    def _split_worst(self) -> bool:
+        """Split the leaf with the largest bound in each tree, unless the function's sign is decided; return whether
+        there was one."""
         leaf = self._leaves.value.argmax(axis=1)
         rows = np.arange(len(leaf))
         is_open = (self._leaves.value[rows, leaf] > 0) & (self._leaves.split[rows, leaf] >= 0)
         rows, leaf = rows[is_open], leaf[is_open]
         if not len(rows):
-            return
+            return False
         parents = self._leaves.rows((rows, leaf))
         children, _ = descend(
             self._network,
@@ -136,6 +152,7 @@ class _Forest:
             self._paths[row][split] = (*path, -(neuron + 1))
             self._paths[row].append((*path, neuron + 1))
             self._splits[row].append((split, neuron))
+        return True
 
     def proven(self, chain: Chain) -> Iterator[tuple[float, ReluTree]]:
         """Yield the bound that each tree shows, and the tree."""
@@ -153,9 +170,3 @@ class _Forest:
                 new = trees.pop()
                 trees[leaf] = ReluTree(split=split_of(chain, neuron), children=(trees[leaf], new))
             yield value, trees[0]
-
-
-def split_of(chain: Chain, neuron: int) -> Split:
-    """Return the split of a neuron, as a proof names it."""
-    layer = bisect_right(chain.starts, neuron)
-    return Split(layer, neuron - chain.starts[layer - 1])

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +20,13 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds
-from vnnbench.instances.proofs.writing import Closing, Node, ProvenBound
+from vnnbench.instances.proofs.writing import Closing
 from vnnbench.prover.ascent import ascend
 from vnnbench.prover.cases import Cases
 from vnnbench.prover.goal import SearchGoal
+from vnnbench.prover.growing_tree import ROOT, GrowingTree
 from vnnbench.prover.relaxed import Lines, Relaxed, RelaxedNetwork
-from vnnbench.prover.root_bounds import split_of
-from vnnbench.prover.sound import Path, SoundBounds, choices_of
+from vnnbench.prover.sound import SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, Schedule, descend
 
 _NODES_AT_A_TIME = 64
@@ -56,38 +55,26 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Place:
-    """A node of the tree, the splits above it, and the disjuncts that are closed at it or above it."""
-
-    node: Node
-    path: Path
-    closed: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Open:
-    """A node that is not closed, with a case for each of the atoms `atoms` (d,).
+    """A node that is not closed.
 
-    bound: the largest of its cases. split: the ReLU that the case with the largest bound names, of those that name one;
-    -1 if none does.
+    number: in the tree. closed: the disjuncts that are closed at it or above it. cases: the rows `rows` are its own,
+    each for one of the atoms `atoms` (d,). split: the ReLU that the case with the largest bound names, of those that
+    name one; -1 if none does.
     """
 
-    place: _Place
-    atoms: npt.NDArray[np.intp]
+    number: int
+    closed: frozenset[int]
     cases: Cases
-    bound: float
+    rows: range
+    atoms: npt.NDArray[np.intp]
     split: int
-
-    @classmethod
-    def of(cls, place: _Place, atoms: npt.NDArray[np.intp], cases: Cases) -> _Open:
-        worst = np.where(cases.split >= 0, cases.value, -np.inf).argmax()
-        return cls(place, atoms, cases, float(cases.value.max()), int(cases.split[worst]))
 
 
 class Search:
     """A search over the whole set.
 
-    root: the tree, complete if the search ended as `EXCLUDED`. witness: the point that was found, None without one.
+    tree: complete if the search ended as `EXCLUDED`. witness: the point that was found, None without one.
     n_cases: the number of cases that were bounded.
     """
 
@@ -97,19 +84,17 @@ class Search:
         chain: Chain,
         network: RelaxedNetwork,
         bounds: Bounds,
-        proven: list[ProvenBound],
-        is_witness: Callable[[Float64Array], bool],
+        as_witness: Callable[[Float64Array], Float64Array | None],
     ) -> None:
-        """bounds: of the pre-activations; proven: what a proof records of them. is_witness: whether a point answers the
-        question, decided exactly; it is asked only about points that do so up to rounding."""
-        self.root, self.n_cases = Node(bounds=proven), 0
+        """bounds: of the pre-activations. as_witness: returns a point, repaired into the set, if it answers the
+        question exactly, else None; the search asks about points that do so up to rounding."""
+        self.tree, self.n_cases = GrowingTree(), 0
         self.witness: Float64Array | None = None
-        self._question, self._chain, self._network, self._is_witness = question, chain, network, is_witness
+        self._question, self._chain, self._network, self._as_witness = question, chain, network, as_witness
         self._goal = SearchGoal(question, chain)
         self._lines = Lines.of(bounds, chain.relu, len(chain.relu))
         self._sound = SoundBounds(question, chain, bounds)
-        self._open: list[tuple[float, int, _Open]] = []  # a heap, the largest bound first
-        self._numbers = count()
+        self._open: list[tuple[float, int, _Open]] = []  # a heap, the largest bound first, then the number
 
     def run(self, budget: Budget) -> Ending:
         """Search until the question is answered or the budget is used up."""
@@ -135,65 +120,74 @@ class Search:
 
     def _start(self) -> None:
         functions = self._goal.functions
-        slopes = self._sound.default_slopes(len(self._chain.relu))
-        cases, relaxed = self._descend(Cases.undivided(len(functions.A), slopes), np.arange(len(functions.A)), AT_FIRST)
-        self._try_points(relaxed, np.arange(len(functions.A)))
+        slopes, every = self._sound.default_slopes(len(self._chain.relu)), np.arange(len(functions.A))
+        cases, relaxed = self._descend(Cases.undivided(len(every), slopes), every, AT_FIRST)
+        self._try_points(relaxed, every)
         atoms = np.array(self._goal.least_atoms(cases.value.tolist()))
-        self._receive([_Place(self.root, (), frozenset())], np.zeros_like(atoms), atoms, cases.rows(atoms))
+        self._receive([ROOT], [frozenset()], np.zeros_like(atoms), atoms, cases.rows(atoms))
 
     def _branch(self, nodes: list[_Open]) -> None:
         """Split the nodes, and bound both cases of each."""
         if not nodes:
             return
         sizes = [len(one.atoms) for one in nodes]
-        split = np.repeat([one.split for one in nodes], sizes)
-        children = Cases.joined([one.cases for one in nodes]).children(split)
+        cases = Cases.gathered([(one.cases, row) for one in nodes for row in one.rows])
+        children = cases.children(np.repeat([one.split for one in nodes], sizes))
         atoms = np.repeat(np.concatenate([one.atoms for one in nodes]), 2)
         cases, relaxed = self._descend(children, atoms, OF_CASE)
-        is_open = np.flatnonzero(cases.value > 0)
-        self._try_points(relaxed, is_open)
-        owner = 2 * np.repeat(np.repeat(np.arange(len(nodes)), sizes), 2) + np.tile([0, 1], len(split))
-        self._receive([place for one in nodes for place in self._places(one)], owner, atoms, cases)
+        self._try_points(relaxed, np.flatnonzero(cases.value > 0))
+        first = [self.tree.split(one.number, one.split) for one in nodes]
+        numbers = [number for below in first for number in (below, below + 1)]
+        owner = np.repeat(2 * np.repeat(np.arange(len(nodes)), sizes), 2) + np.tile([0, 1], sum(sizes))
+        self._receive(numbers, [one.closed for one in nodes for _ in range(2)], owner, atoms, cases)
 
     def _descend_again(self, nodes: list[_Open]) -> None:
         """Take more steps in nodes without a ReLU to split."""
-        cases, atoms = Cases.joined([one.cases for one in nodes]), np.concatenate([one.atoms for one in nodes])
-        owner = np.repeat(np.arange(len(nodes)), [len(one.atoms) for one in nodes])
+        cases = Cases.gathered([(one.cases, row) for one in nodes for row in one.rows])
+        atoms = np.concatenate([one.atoms for one in nodes])
         cases, relaxed = self._descend(cases, atoms, _AGAIN)
         self._try_points(relaxed, np.arange(len(atoms)))
-        self._receive([one.place for one in nodes], owner, atoms, cases)
+        owner = np.repeat(np.arange(len(nodes)), [len(one.atoms) for one in nodes])
+        self._receive([one.number for one in nodes], [one.closed for one in nodes], owner, atoms, cases)
 
     def _descend(self, cases: Cases, atoms: npt.NDArray[np.intp], schedule: Schedule) -> tuple[Cases, Relaxed]:
         self.n_cases += len(atoms)
         return descend(self._network, self._goal.functions.rows(atoms), self._lines, cases, schedule)
 
-    def _places(self, one: _Open) -> tuple[_Place, _Place]:
-        """Split a node of the tree, and return the places of its children, z <= 0 first."""
-        node, neuron = one.place.node, one.split
-        node.split, node.children = split_of(self._chain, neuron), (Node(), Node())
-        below, above = node.children
-        return (
-            _Place(below, (*one.place.path, -(neuron + 1)), one.place.closed),
-            _Place(above, (*one.place.path, neuron + 1), one.place.closed),
-        )
-
     def _receive(
-        self, places: list[_Place], owner: npt.NDArray[np.intp], atoms: npt.NDArray[np.intp], cases: Cases
+        self,
+        numbers: list[int],
+        closed: list[frozenset[int]],
+        owner: npt.NDArray[np.intp],
+        atoms: npt.NDArray[np.intp],
+        cases: Cases,
     ) -> None:
-        """Close what these cases close, and keep the nodes that stay open; owner (m,): whose place each case is."""
-        closed = self._close(places, owner, atoms, cases)
-        order = np.argsort(owner, kind="stable")
-        ends = np.searchsorted(owner[order], np.arange(len(places) + 1))
-        for place, start, end in zip(places, ends, ends[1:], strict=False):
-            rows = order[start:end]
-            shut = place.closed | {int(self._goal.disjunct[atoms[row]]) for row in rows[closed[rows]]}
-            if not self._question.is_shown(shut):
-                rows = rows[~closed[rows]]
-                one = _Open.of(_Place(place.node, place.path, shut), atoms[rows], cases.rows(rows))
-                heapq.heappush(self._open, (-one.bound, next(self._numbers), one))
+        """Close what these cases close, and keep the nodes that stay open.
+
+        numbers, closed: of the nodes, as in `_Open`. owner: (m,), whose case each is, counted among these nodes.
+        """
+        is_closed = self._close(numbers, owner, atoms, cases)
+        for node, disjunct in zip(
+            owner[is_closed].tolist(), self._goal.disjunct[atoms[is_closed]].tolist(), strict=True
+        ):
+            closed[node] |= {disjunct}
+        is_open = np.array([not self._question.is_shown(of_node) for of_node in closed])
+        kept = np.flatnonzero(~is_closed & is_open[owner])
+        if not len(kept):
+            return
+        bound = np.where(cases.split[kept] >= 0, cases.value[kept], -np.inf)
+        kept = kept[np.lexsort((-bound, owner[kept]))]  # by owner, and the case to split first
+        starts = np.flatnonzero(np.diff(owner[kept], prepend=-1))
+        cases, atoms, owner = cases.rows(kept), atoms[kept], owner[kept]
+        bounds = np.maximum.reduceat(cases.value, starts).tolist()
+        splits, nodes = cases.split[starts].tolist(), owner[starts].tolist()
+        ends = [*starts[1:].tolist(), len(kept)]
+        for node, bound_of_node, split, start, end in zip(nodes, bounds, splits, starts.tolist(), ends, strict=True):
+            one = _Open(numbers[node], closed[node], cases, range(start, end), atoms[start:end], split)
+            heapq.heappush(self._open, (-bound_of_node, one.number, one))
 
     def _close(
-        self, places: list[_Place], owner: npt.NDArray[np.intp], atoms: npt.NDArray[np.intp], cases: Cases
+        self, numbers: list[int], owner: npt.NDArray[np.intp], atoms: npt.NDArray[np.intp], cases: Cases
     ) -> npt.NDArray[np.bool_]:
         """Record the closings that hold, and return which of the cases (m,) they close."""
         closed = cases.value <= 0
@@ -202,7 +196,7 @@ class Search:
         passes = [
             self._sound.pass_of(
                 function,
-                places[owner[row]].path,
+                self.tree.path(numbers[owner[row]]),
                 cases.choice[row],
                 self._question.limit(function.disjunct, function.weights),
             )
@@ -212,7 +206,7 @@ class Search:
             closed[row] = bound < one.limit or (bound == one.limit and one.or_equal)
             if closed[row]:
                 weights = tuple(map(float, function.weights)) if len(function.weights) > 1 else ()
-                places[owner[row]].node.closings.append(Closing(function.disjunct, choices_of(one), weights))
+                self.tree.close(numbers[owner[row]], Closing(function.disjunct, choices_of(one), weights))
         return closed
 
     def _try_points(self, relaxed: Relaxed, rows: npt.NDArray[np.intp]) -> None:
@@ -226,5 +220,4 @@ class Search:
         points, values = ascend(self._network, self._goal, points.rows(best))
         highest = int(values.argmax())
         if values[highest] >= 0:
-            x = self._network.region.centre + points.steps[highest]
-            self.witness = x if self._is_witness(x) else None
+            self.witness = self._as_witness(self._network.region.centre + points.steps[highest])

@@ -44,15 +44,22 @@ def descend(
 ) -> tuple[Cases, Relaxed]:
     """Return the cases with the best choices found from theirs, and what is attained there.
 
-    lines: of the neurons without fixed phases. `cases.split` must be the ReLU whose split made each case, or -1.
+    lines: of the neurons without fixed phases. `cases.split` must be the ReLU whose split made each case, or -1. Where
+    float32 overflows, a bound is infinite.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _descend(network, functions, lines, cases, schedule)
+
+
+def _descend(
+    network: RelaxedNetwork, functions: Functions, lines: Lines, cases: Cases, schedule: Schedule
+) -> tuple[Cases, Relaxed]:
     fixed = cases.phase != 0
     phase, of_case = cases.phase.astype(np.float32), lines.fixed(cases.phase)
     free = of_case.free.astype(np.float32)
     scale = _scales(functions, cases, fixed)
     most = np.where(fixed, np.float32(np.inf), np.float32(1))
     choice, square, mean = cases.choice, cases.square, np.zeros_like(cases.choice)
-    is_first = schedule is AT_FIRST
     relaxed = network.relax(functions, of_case, of_case.slope_below + free * choice, phase * choice)
     best, best_choice = relaxed, choice
     for i in range(1, schedule.steps + 1):
@@ -60,14 +67,14 @@ def descend(
         mean = np.float32(_MEAN) * mean + np.float32(1 - _MEAN) * derivative
         square = np.float32(_SQUARE) * square + np.float32(1 - _SQUARE) * derivative * derivative
         length = schedule.length * schedule.ratio**i / (1 - _MEAN**i)
-        if is_first:
+        if schedule is AT_FIRST:
             length *= float(np.sqrt(1 - _SQUARE**i))  # the squares start from 0
         choice = np.clip(choice - np.float32(length) * scale * mean / (np.sqrt(square) + _TINY), 0, most)
         relaxed = network.relax(functions, of_case, of_case.slope_below + free * choice, phase * choice)
         better = relaxed.value < best.value
         best, best_choice = best.improved(relaxed, better), np.where(better[:, None], choice, best_choice)
-    split = _best_split(best, of_case)
-    return Cases(cases.phase, best_choice, square, best.value, split), best
+    value = np.where(np.isnan(best.value), np.float32(np.inf), best.value)
+    return Cases(cases.phase, best_choice, square, value, _best_split(best, of_case)), best
 
 
 def _scales(functions: Functions, cases: Cases, fixed: npt.NDArray[np.bool_]) -> Float32Array:

@@ -1,0 +1,59 @@
+"""The main tree of a proof while it grows: numbers in lists, from which its nodes are made at the end."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from vnnbench.instances.proofs.chain import Chain
+from vnnbench.instances.proofs.writing import Closing, Node, ProvenBound, Split
+from vnnbench.prover.sound import Path
+
+ROOT = 0
+_NONE = -1
+
+
+class GrowingTree:
+    """Nodes by number, the root first; the children of a split are numbered one after the other, z <= 0 first."""
+
+    def __init__(self) -> None:
+        self._step = [0]  # as in a `Path`: what the split above fixes; 0 at the root
+        self._parent = [_NONE]
+        self._first_child = [_NONE]
+        self._closings: dict[int, list[Closing]] = {}
+
+    def split(self, node: int, neuron: int) -> int:
+        """Split a node, and return its first child."""
+        first = len(self._parent)
+        self._first_child[node] = first
+        self._step += (-(neuron + 1), neuron + 1)
+        self._parent += (node, node)
+        self._first_child += (_NONE, _NONE)
+        return first
+
+    def close(self, node: int, closing: Closing) -> None:
+        self._closings.setdefault(node, []).append(closing)
+
+    def path(self, node: int) -> Path:
+        """Return what the splits above a node fix, from the root."""
+        steps = []
+        while node != ROOT:
+            steps.append(self._step[node])
+            node = self._parent[node]
+        return tuple(reversed(steps))
+
+    def nodes(self, chain: Chain, bounds: Sequence[ProvenBound]) -> Node:
+        """Return the tree as a proof holds it, with these bounds at its root."""
+        nodes = [Node(closings=self._closings.get(number, [])) for number in range(len(self._parent))]
+        for node, first in zip(nodes, self._first_child, strict=True):
+            if first != _NONE:
+                node.split = split_of(chain, self._step[first + 1] - 1)
+                node.children = nodes[first], nodes[first + 1]
+        nodes[ROOT].bounds = list(bounds)
+        return nodes[ROOT]
+
+
+def split_of(chain: Chain, neuron: int) -> Split:
+    """Return the split of a neuron, as a proof names it."""
+    layer = bisect_right(chain.starts, neuron)
+    return Split(layer, neuron - chain.starts[layer - 1])

@@ -1,0 +1,130 @@
+"""The relaxation in float32: the bounds of the one in float64 that it follows, over random cases."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.bounds.relaxation import Choice, Relaxation
+from vnnbench.instances.bounds.support_function import Support
+from vnnbench.instances.networks.network import Layer, LayeredNetwork, nowhere
+from vnnbench.instances.proofs.chain import Chain
+from vnnbench.instances.proofs.question import Part
+from vnnbench.instances.proofs.reading import Bounds
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.prover.cases import Cases
+from vnnbench.prover.relaxed import Functions, Lines, RelaxedNetwork
+from vnnbench.prover.steps import OF_CASE, Schedule, descend
+
+M = 30
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+class Example:
+    """A network of layers with 6, 5 and 4 neurons, one of them without a ReLU and one with divisors, over a ball; and
+    functions of its last layer over random cases."""
+
+    def __init__(self, random: np.random.Generator) -> None:
+        sizes, layers = (8, 6, 5, 4), []
+        for n_in, n_out in itertools.pairwise(sizes):
+            W, b = random.normal(size=(n_out, n_in)), random.normal(size=n_out) / 4
+            layers.append(Layer(W, b, random.random(n_out) < 0.9, np.full(n_out, 3.0) if n_out == 5 else None))
+        self.network = LayeredNetwork((*layers, Layer(np.eye(4), np.zeros(4), nowhere(4))))
+        centre = random.random(8)
+        self.input_set = InputSet(Norm.L1, centre, 1.5, np.zeros(8), np.ones(8))
+        self.found = bound_layers(self.network, self.input_set, BoundLevel.BACKWARD)
+        self.chain = Chain(self.network)
+        self.bounds = Bounds(*(np.concatenate([getattr(b, end) for b in self.found]) for end in ("lower", "upper")))
+        part = Part(self.input_set.lower, self.input_set.upper, centre, Fraction(1.5))
+        self.relaxed = RelaxedNetwork(self.chain, part)
+        self.functions = Functions(*self.float32(random.normal(size=(M, 4)), random.normal(size=M)), depth=3)
+        n = self.chain.starts[3]
+        self.lines = Lines.of(self.bounds, self.chain.relu, n)
+        can_split = self.bounds.unstable(n) & self.chain.relu[:n]
+        self.phase = np.where(can_split, random.choice([-1, 0, 0, 1], size=(M, n)), 0).astype(np.int8)
+        (self.choice,) = self.float32(random.random((M, n)))
+
+    @staticmethod
+    def float32(*arrays):
+        return tuple(array.astype(np.float32) for array in arrays)
+
+    def cases(self) -> Cases:
+        undivided = Cases.undivided(M, self.choice[0])
+        return Cases(self.phase, self.choice, undivided.square, undivided.value, undivided.split)
+
+    def reference(self, choice: np.ndarray) -> tuple[Relaxation, list[Choice]]:
+        """Return the relaxation in float64 and the same choices in it."""
+        relaxation = Relaxation(self.network.layers, Support(self.input_set))
+        for layer, found in zip(self.network.layers[:3], self.found, strict=False):
+            relaxation.append(layer, found.lower, found.upper)
+        choice = np.where(self.lines.free, choice, self.lines.slope_below).astype(np.float64)
+        inside = [slice(*self.chain.starts[k : k + 2]) for k in range(3)]
+        return relaxation, [Choice(choice[:, s], self.phase[:, s], choice[:, s]) for s in inside]
+
+
+def test_bounds_and_where_they_are_attained_are_those_of_the_relaxation_in_float64(random):
+    example = Example(random)
+    fixed = example.lines.fixed(example.phase)
+    below = fixed.slope_below + fixed.free * example.choice
+    found = example.relaxed.relax(example.functions, fixed, below, example.phase * example.choice)
+    relaxation, choices = example.reference(example.choice)
+    A, constant = (array.astype(np.float64) for array in (example.functions.A, example.functions.constant))
+    expected = relaxation.descent(A, constant, choices)
+    np.testing.assert_allclose(found.value, expected.value, rtol=1e-4, atol=1e-4)
+    gap = np.where(fixed.free, found.A * (found.h - np.maximum(found.z, 0)), 0)
+    np.testing.assert_allclose(found.z, np.concatenate(expected.z, axis=1), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(gap, np.concatenate(expected.gap, axis=1), rtol=1e-3, atol=1e-3)
+
+
+def test_steps_lower_every_bound_or_leave_it_and_what_they_return_has_that_bound(random):
+    example = Example(random)
+    before, _ = descend(example.relaxed, example.functions, example.lines, example.cases(), Schedule(0))
+    after, relaxed = descend(example.relaxed, example.functions, example.lines, example.cases(), OF_CASE)
+    assert (after.value <= before.value).all() and (after.value < before.value - 0.01).sum() > M / 2
+    assert (after.value == relaxed.value).all()
+    relaxation, choices = example.reference(after.choice)
+    A, constant = (array.astype(np.float64) for array in (example.functions.A, example.functions.constant))
+    np.testing.assert_allclose(after.value, relaxation.maximum(A, constant, choices), rtol=1e-4, atol=1e-4)
+
+
+def test_only_a_free_unstable_relu_is_split(random):
+    example = Example(random)
+    after, _ = descend(example.relaxed, example.functions, example.lines, example.cases(), OF_CASE)
+    free = example.lines.fixed(example.phase).free
+    rows = np.flatnonzero(after.split >= 0)
+    assert free[rows, after.split[rows]].all()
+    assert ((after.split < 0) == ~free.any(axis=1)).all()
+
+
+def test_both_cases_of_a_split_fix_its_relu_with_a_new_multiplier(random):
+    example = Example(random)
+    cases = example.cases()
+    children = cases.children(np.full(M, 2))
+    assert children.phase[:, 2].tolist() == [-1, 1] * M and not children.choice[:, 2].any()
+    others = np.arange(len(cases.choice[0])) != 2
+    assert (children.choice[::2, others] == cases.choice[:, others]).all()
+    assert (children.phase[1::2, others] == cases.phase[:, others]).all()
+
+
+def test_values_and_gradients_at_points_are_those_of_the_network(random):
+    example = Example(random)
+    _, points = example.relaxed.region.maximum(random.normal(size=(M, 8)).astype(np.float32))
+    h = example.relaxed.forward(points)
+    x = (example.relaxed.region.centre + example.relaxed.region.all_steps(points)).astype(np.float64)
+
+    def value(x):
+        for layer in example.network.layers:
+            x = layer.activate((x @ layer.W.T + layer.b) / (1.0 if layer.divisor is None else layer.divisor))
+        return (x * example.functions.A).sum(axis=1)
+
+    np.testing.assert_allclose((h[-1] * example.functions.A).sum(axis=1), value(x), rtol=1e-4, atol=1e-4)
+    gradient, step = example.relaxed.gradient(example.functions.A, h), 1e-6 * random.normal(size=8)
+    np.testing.assert_allclose(value(x + step) - value(x), gradient @ step, rtol=1e-3, atol=1e-10)
