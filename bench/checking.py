@@ -1,4 +1,4 @@
-"""The check of a library: checksums, catalogue, lifted points, and how solvers read the models."""
+"""The check of a library: checksums, catalogue, lifted points, how solvers read the models, and proofs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.checks import check_files, check_lifting, check_row, check_seal
 from vnnbench.instances.library.findings import Finding
 from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.proof_checks import check_answer, open_answers
 from vnnbench.instances.progress import Progress
 from vnnbench.judging.model_comparison import differences
 from vnnbench.solvers.base import Solver, SolverError
@@ -36,13 +37,20 @@ def rereading_solvers(names: Sequence[str]) -> list[str]:
 def check_library(
     library: Library, rows: Sequence[CatalogRow], solvers: Sequence[Solver], progress: Progress
 ) -> list[Finding]:
-    """Return the errors and warnings about the library's files and these instances.
+    """Return the errors and warnings about the library's files, these instances, and the proven answers to their
+    problems.
 
     solvers: each reads the models, and what it has read is compared with the file; each must have `rereads`.
     """
-    progress.start(len(rows) + 1, 0)
-    findings = [*check_files(library), *check_seal(library, rows)]
+    table, wrong = open_answers(library.folder)
+    others = {row.problem for row in library.rows} - {row.problem for row in rows}
+    proven = [answer for problem, answer in table.problems.items() if problem not in others]
+    progress.start(len(rows) + len(proven) + 1, 0)
+    findings = [*check_files(library), *check_seal(library, rows), *wrong]
     progress.advance("files")
+    for answer in proven:
+        findings += check_answer(library, table, answer)
+        progress.advance(answer.proof)
     for row in rows:
         findings += _check_instance(library, row, solvers)
         progress.advance(row.instance)

@@ -22,7 +22,7 @@ from vnnbench.leaderboard.words import LedgerError
 from vnnbench.solvers.base import SolverError
 
 KNOWN_ERRORS = (BenchError, InputError, LedgerError, SolverError)
-GO_ON = ("quickstart", "generate", "run")
+GO_ON = ("quickstart", "generate", "prove", "run")
 """Commands that continue after they were stopped: they leave out what is done. So does `import --instances`."""
 
 
@@ -96,7 +96,15 @@ def quickstart(out: Path) -> int:
 
 
 for command in (
-    *(libraries.suites, libraries.generate, libraries.import_files, libraries.check, libraries.show, libraries.export),
+    *(
+        libraries.suites,
+        libraries.generate,
+        libraries.import_files,
+        libraries.check,
+        libraries.prove,
+        libraries.verify_proof,
+    ),
+    *(libraries.show, libraries.export),
     *(runs.solvers, runs.run, runs.judge, runs.confirm),
     *(results.leaderboard, results.runs, results.select, results.answers, results.bundle, results.merge),
     *(results.report, results.publish),

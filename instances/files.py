@@ -69,8 +69,13 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 def is_temporary(name: str, of: str) -> bool:
     """Return whether `writing` gives this name to the temporary file of a file called `of`."""
+    return name != of and final_name(name) == of
+
+
+def final_name(name: str) -> str:
+    """Return the name of the file for which `writing` makes a temporary file of this name; of any other, the name."""
     found = _TEMPORARY.fullmatch(name)
-    return found is not None and found[1] == of
+    return name if found is None else found[1]
 
 
 def remove_temporary(folder: Path, inside: Iterable[str] = ()) -> None:

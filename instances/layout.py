@@ -7,9 +7,11 @@ instance, and the library, which reads them, import this module.
 from __future__ import annotations
 
 from vnnbench.instances.limits import (
+    MAX_ANSWERS_BYTES,
     MAX_CATALOG_BYTES,
     MAX_LIBRARY_FILE_BYTES,
     MAX_PICTURE_BYTES,
+    PROOFS_LIMIT,
     PROPERTY_LIMIT,
     SEAL_LIMIT,
 )
@@ -19,8 +21,8 @@ INSTANCES = "instances.csv"
 """The list of the problems for neural network verifiers (`library.instance_list`), which older libraries lack."""
 SEALED = "sealed.json"
 """The planted answers (`sealed_answers`); the only file of the manifest that a library may lack."""
-ANSWERS, PROOFS = "answers.csv", "proofs"
-"""The proven answers and the folder of their proofs, which have a manifest of their own."""
+ANSWERS, PROOFS, PROOFS_MANIFEST = "answers.csv", "proofs", "proofs/manifest.json"
+"""The proven answers, the folder of their proofs, and the manifest of both, in that folder (`proven_answers`)."""
 NEXT_MANIFEST = "library.next.json"
 NEXT_TABLES = {CATALOG: "catalog.next.csv", INSTANCES: "instances.next.csv"}
 """The next manifest of a growing library (`additions`), and its next tables by their later names. The manifest decides
@@ -33,7 +35,7 @@ ASIDE = ".mending"
 _NETWORKS, _PROPERTIES, _MODELS, _PICTURES = "networks/", "properties/", "models/", "pictures/"
 FOLDERS = tuple(path.rstrip("/") for path in (_NETWORKS, _PROPERTIES, _MODELS, _PICTURES))
 """The folders of a library's files."""
-_PROPERTY_SUFFIX = ".json"
+_PROPERTY_SUFFIX, _WAITING = ".json", ".next"
 
 
 def network_file(network: str) -> str:
@@ -61,6 +63,21 @@ def picture_file(problem: str) -> str:
     return f"{_PICTURES}{problem}.png"
 
 
+def proof_file(problem: str) -> str:
+    """Return the path of the proof of a problem's answer."""
+    return f"{PROOFS}/{problem}.npz"
+
+
+def next_proof_file(relative: str) -> str:
+    """Return the path at which a proof or the table of answers waits for the next manifest (`answer_additions`)."""
+    return f"{PROOFS}/{relative.rpartition('/')[2]}{_WAITING}"
+
+
+def is_waiting(relative: str) -> bool:
+    """Return whether this is the path of a proof or a table that waits for the next manifest."""
+    return relative.startswith(f"{PROOFS}/") and relative.endswith(_WAITING)
+
+
 def is_network(relative: str) -> bool:
     """Return whether this is the path of a network."""
     return relative.startswith(_NETWORKS)
@@ -77,4 +94,10 @@ def most_bytes(relative: str) -> int:
         return PROPERTY_LIMIT.bytes
     if relative.startswith(_PICTURES):
         return MAX_PICTURE_BYTES
-    return {CATALOG: MAX_CATALOG_BYTES, SEALED: SEAL_LIMIT.bytes}.get(relative, MAX_LIBRARY_FILE_BYTES)
+    limits = {
+        CATALOG: MAX_CATALOG_BYTES,
+        SEALED: SEAL_LIMIT.bytes,
+        ANSWERS: MAX_ANSWERS_BYTES,
+        PROOFS_MANIFEST: PROOFS_LIMIT.bytes,
+    }
+    return limits.get(relative, MAX_LIBRARY_FILE_BYTES)

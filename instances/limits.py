@@ -21,6 +21,8 @@ MAX_LIBRARY_FILE_BYTES = 256 * MEBIBYTE
 """Bytes of a library's file as stored on disk, if its kind does not have a smaller limit."""
 MAX_CATALOG_BYTES, MAX_CATALOG_FIELDS = 96 * MEBIBYTE, 80 * MAX_INSTANCES
 """Size of catalog.csv and of timings.csv: a row of 42 columns has 0.5 to 0.7 kB; later versions may add columns."""
+MAX_ANSWERS_BYTES = 64 * MEBIBYTE
+"""Size of answers.csv: a row has 0.2 to 0.6 kB, most of it the problem's name, twice; at most one for each instance."""
 MAX_LIST_BYTES = 16 * MEBIBYTE
 """Size of a list for --select: a line of 160 bytes for every instance."""
 MAX_KEY_BYTES = MEBIBYTE
@@ -71,6 +73,9 @@ comparisons of two outputs, each of which has four lists and objects; or 3.9 mil
 bytes."""
 SEAL_LIMIT = JsonLimit(64 * MEBIBYTE, containers=100_000, commas=4_000_000)
 """Limits of sealed.json: planted points of 20 bytes for each input: 4,000 points of 784 inputs."""
+PROOFS_LIMIT = JsonLimit(48 * MEBIBYTE, containers=4, commas=200_000)
+"""Limits of the manifest of proofs: one proof for each of `MAX_INSTANCES`, each an entry of 0.2 to 0.4 kB in one
+object."""
 PROOF_HEAD_LIMIT = JsonLimit(8_192, containers=4, commas=64)
 """Limits of the head of a proof, one object of eight keys."""
 STATE_LIMIT = JsonLimit(32 * MEBIBYTE, containers=200_000, commas=1_000_000)

@@ -1,7 +1,7 @@
 """CSV and JSON for spreadsheets, scripts and terminals, safe for any text that a ledger may hold.
 
 `tables.exports` decides what the leaderboard exports. A library's own CSV files are written by
-`vnnbench.instances.library.catalog`: they are read back bit for bit.
+`vnnbench.instances.library.tables`: they are read back bit for bit.
 """
 
 from __future__ import annotations

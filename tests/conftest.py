@@ -57,16 +57,20 @@ class _WorkerThread(ThreadPoolExecutor):
         self._limits.restore_original_limits()
 
 
+_REAL_POOL, _REAL_THREADS = workers.worker_pool, workers.training_threads
+
+
 def _replace_worker_pool(
     patch: pytest.MonkeyPatch, pool: Callable[[int], Executor], threads: Callable[[int], int]
 ) -> None:
-    patch.setattr("vnnbench.instances.generation.generate.worker_pool", pool)
+    patch.setattr("vnnbench.instances.generation.workers.worker_pool", pool)
     patch.setattr("vnnbench.instances.generation.network_work.training_threads", threads)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _workers_in_this_process() -> Iterator[None]:
-    """Let `generate` start no processes, which would each import torch, except in tests that use `worker_processes`."""
+    """Let `generate` and `prove` start no processes, which would import much, except in tests that use
+    `worker_processes`."""
     with pytest.MonkeyPatch.context() as patch:
         _replace_worker_pool(patch, _WorkerThread, lambda _jobs: 1)
         yield
@@ -74,8 +78,8 @@ def _workers_in_this_process() -> Iterator[None]:
 
 @pytest.fixture
 def worker_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `generate` start its worker processes, as outside of tests."""
-    _replace_worker_pool(monkeypatch, workers.worker_pool, workers.training_threads)
+    """Let `generate` and `prove` start worker processes, as outside of tests."""
+    _replace_worker_pool(monkeypatch, _REAL_POOL, _REAL_THREADS)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ from support.guides import (
 from vnnbench.cli import cli
 from vnnbench.instances.bounds.levels import BoundLevel
 from vnnbench.instances.library.catalog import CATALOG_COLUMNS
+from vnnbench.instances.library.proven_answers import ANSWER_COLUMNS, ProvenAnswer
 from vnnbench.instances.onnx_files.endings import ENDS
 from vnnbench.instances.onnx_files.operators import SUPPORTED
 from vnnbench.instances.suites import network_suite_toml, suite_toml, train_suite_toml
@@ -193,6 +194,13 @@ def test_the_table_of_the_catalogue_has_every_column_in_order() -> None:
     rows = [row for row in table_rows(section(read_guide(INSTANCES), "A library on disk")) if "/" not in row[0]]
     named = [name for row in rows for name in row[0].split(", ") if "." not in name]
     assert sorted(named) == sorted(CATALOG_COLUMNS)
+
+
+def test_the_table_of_answers_has_every_column_in_order() -> None:
+    rows = table_rows(section(read_guide(INSTANCES), "Proven answers"))
+    assert tuple(name for row in rows for name in row[0].split(", ")) == ANSWER_COLUMNS
+    (meaning,) = [row[1] for row in rows if row[0] == "answer"]
+    assert re.findall(r"(?:^|\. )(\w+):", meaning) == [*ProvenAnswer]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ ROOMS = {
     ),
     "bench": (
         "common", "errors", "limits", "references", "prover", "isolation", "judging", "ledger", "runs", "engines",
-        "sharing", "harness", "checking", "api", "output", "quickstart", "commands", "cli", "__main__",
+        "sharing", "harness", "checking", "proving", "api", "output", "quickstart", "commands", "cli", "__main__",
     ),
 }  # fmt: skip
 """The folders and modules of each package in the order of the flow: each imports only what stands before it."""

@@ -1,4 +1,4 @@
-"""The commands about libraries: `suites`, `generate`, `import`, `check`, `show` and `export`."""
+"""The commands about libraries: `suites`, `generate`, `import`, `check`, `prove`, `verify-proof`, `show`, `export`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example, names_or_file
+from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example, names_or_file, seconds
 from vnnbench.common.text import plain
 from vnnbench.errors import UsageError
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, MANY_RELUS, BoundLevel
@@ -146,12 +146,48 @@ def import_files(
 @SELECT
 @FORMAT
 def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], output: str) -> int:
-    """Check a library: checksums, catalogue, points lifted into each model in exact arithmetic, and whether solvers
-    read each model as it is."""
+    """Check a library: checksums, catalogue, points lifted into each model in exact arithmetic, whether solvers read
+    each model as it is, and the proofs of its answers."""
     from vnnbench.checking import rereading_solvers
     from vnnbench.output.libraries import print_check
 
     return print_check(library, rereading_solvers(solvers), select, output)
+
+
+@example('vnnbench prove smoke\nvnnbench prove smoke --select "*-s0-*" --time-limit 10 --jobs 2')
+@click.command(short_help="Answer the problems of a library with proofs.")
+@LIBRARY
+@SELECT
+@click.option(
+    "--time-limit", type=float, callback=seconds, default=60.0, show_default=True, metavar="S",
+    help="Time for each problem in seconds; what is not decided by then stays open.",
+)  # fmt: skip
+@JOBS
+def prove(library: Path, select: tuple[str, ...], time_limit: float, jobs: int) -> int:
+    """Answer the problems of LIBRARY by branch and bound, and write a proof of each answer into the library.
+
+    Every proof is checked before it is written. If it is stopped, the same command continues; problems with a proven
+    answer are left as they are.
+    """
+    from vnnbench.output.proofs import print_proved
+
+    return print_proved(library, select, time_limit, jobs)
+
+
+@example("vnnbench verify-proof smoke/proofs/mnist-28x28-2x32-s0-l1.npz \\\n    --library smoke")
+@click.command("verify-proof", short_help="Check the proof of an answer, without a solver.")
+@click.argument("proof", type=PATH, metavar="FILE")
+@click.option("--library", type=PATH, required=True, metavar="LIBRARY", help="Library that has the proof's problem.")
+@FORMAT
+def verify_proof(proof: Path, library: Path, output: str) -> int:
+    """Check the proof FILE of the answer to one problem of LIBRARY, in exact arithmetic, and print what it shows.
+
+    Nothing in FILE is believed, and no solver is called. The exit code is 0 if the proof is accepted, 1 if it is
+    rejected.
+    """
+    from vnnbench.output.proofs import print_proof
+
+    return print_proof(library, proof, output)
 
 
 @example(

@@ -9,6 +9,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from vnnbench.common.numbers import MAX_SECONDS
+
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
@@ -53,6 +55,14 @@ JOBS = click.option(
     "--jobs", type=click.IntRange(min=1, max=MAX_AT_A_TIME), default=1, show_default=True, metavar="N",
     help="Number of parallel processes.",
 )  # fmt: skip
+
+
+def seconds(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse what is not a time that timers accept."""
+    if value is not None and not 0 < value <= MAX_SECONDS:  # click's own range would accept NaN
+        raise click.BadParameter(f"give a number above 0 and at most {MAX_SECONDS}")
+    return value
+
 
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Only print how much work there is and how long it may take.")
 

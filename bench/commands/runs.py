@@ -19,13 +19,13 @@ from vnnbench.commands.options import (
     SELECT,
     example,
     names_or_file,
+    seconds,
 )
 from vnnbench.errors import UsageError
 from vnnbench.leaderboard.ranges import (
     DEFAULT_SECONDS,
     MAX_MEBIBYTES,
     MAX_PERMUTATIONS,
-    MAX_SECONDS,
     MAX_SEED,
     MAX_THREADS,
     MIN_MEBIBYTES,
@@ -58,12 +58,6 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
     return seeds
 
 
-def _seconds(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not 0 < value <= MAX_SECONDS:  # click's own range would accept NaN
-        raise click.BadParameter(f"give a number above 0 and at most {MAX_SECONDS}")
-    return value
-
-
 @example(
     "vnnbench run smoke --results results --solver highs \\\n    --solver gurobi:Presolve=0 --time-limit 60 --jobs 2\n"
     "vnnbench run smoke --results results --retry disturbed"
@@ -88,7 +82,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float 
 @click.option(
     "--time-limit",
     type=float,
-    callback=_seconds,
+    callback=seconds,
     metavar="S",
     help="Wall-clock limit of a run in seconds; reading the model counts. Default: the instance's own limit, if it was "
     f"imported with one, else {DEFAULT_SECONDS:g}.",

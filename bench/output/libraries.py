@@ -6,6 +6,7 @@ Each public function is one command's work and returns the command's exit code.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from vnnbench.instances.datasets.png import grey_of
 from vnnbench.instances.layout import is_network
 from vnnbench.instances.library.findings import Severity
 from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.proven_answers import AnswerTable, answer_of
 from vnnbench.instances.library.summary import GridRow, grid_summary, library_bytes
 from vnnbench.instances.networks.pruning import Method, Structure
 from vnnbench.instances.suites.network_suite import Pruning
@@ -24,6 +26,7 @@ from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
 from vnnbench.output.progress import ProgressBar
+from vnnbench.output.proofs import answer_text, answers_text
 from vnnbench.references.adapters import adapter_names, get_adapter
 from vnnbench.sharing.export import VERSIONS, export
 from vnnbench.solvers.base import BrokenAdapterError, Solver, SolverError
@@ -158,15 +161,24 @@ def show_library(folder: Path, output: str) -> int:
     """Print what a library contains, by architecture, surrogate and formulation."""
     library = Library.open(folder)
     grid, n_bytes = grid_summary(library), library_bytes(library)
+    proven, n_problems = AnswerTable.open(folder).problems.values(), len({row.problem for row in library.rows})
     if output == "json":
         rows = [asdict(row) for row in grid]
-        facts = {"suite": library.suite, "instances": len(library.rows), "bytes": n_bytes}
+        facts = {
+            "suite": library.suite,
+            "instances": len(library.rows),
+            "bytes": n_bytes,
+            "problems": n_problems,
+            "proven": Counter(problem.answer.value for problem in proven),
+        }
         display.print_json({**facts, "grid": rows, "names": [row.instance for row in library.rows]})
         return 0
     n, networks = len(library.rows), sum(is_network(path) for path in library.hashes)
-    made_of = count(networks, "network") if networks else count(len({row.problem for row in library.rows}), "problem")
+    made_of = count(networks, "network") if networks else count(n_problems, "problem")
     display.print_text(f"{folder}: {count(n, 'instance')} of suite {library.suite}, {made_of}")
     display.print_text(f"{n_bytes / 1e6:.1f} MB in all, {n_bytes / 1e3 / n:.0f} kB per instance")
+    if proven:
+        display.print_text(answers_text(proven, n_problems))
     columns, legend = (NETWORK_GRID, NETWORK_LEGEND) if networks else (PROBLEM_GRID, PROBLEM_LEGEND)
     display.print_table(tuple(columns), [tuple(cell(row) for cell in columns.values()) for row in grid])
     display.print_text(legend)
@@ -244,15 +256,17 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
     """Print the facts of one instance and its clean image."""
     library = Library.open(folder)
     row = library.row(instance)
-    question = library.read_problem(row).question()
+    question, proven = library.read_problem(row).question(), answer_of(library, row)
     facts = {"question": question, **asdict(row), **library.timings(instance)}
     if output == "json":
-        display.print_json(facts)
+        display.print_json({**facts, "proven": None if proven is None else asdict(proven)})
         return 0
     meaningless = {key for known, keys in _ONLY_WITH.items() if facts[known] is None for key in keys}
     known = {key: value for key, value in facts.items() if value is not None and key not in meaningless}
     if question is not None:
         known["question"] = shortened(question, _MOST_OF_A_QUESTION)
+    if proven is not None:
+        known["proven"] = answer_text(proven) + ("" if row.network == row.dense_network else ", on the dense network")
     display.print_facts(known)
     picture = library.picture_path(row)
     if picture is not None and row.input_side is not None:

@@ -143,13 +143,17 @@ class OverInputSet(Problem):
 
         Raises `PropertyError` when the network does not have the property's inputs and outputs.
         """
+        self.check_fit(network.n_inputs, network.n_outputs)
+        return self.goal.value(network.outputs(self.input_set.point(candidate)))
+
+    def check_fit(self, n_inputs: int, n_outputs: int) -> None:
+        """Raise `PropertyError` when a network of this size does not have the property's inputs and outputs."""
         last = self.goal.last_output
-        if network.n_inputs != self.input_set.n_inputs or network.n_outputs <= last:
+        if n_inputs != self.input_set.n_inputs or n_outputs <= last:
             raise PropertyError(
                 f"the property is about {self.input_set.n_inputs} inputs and output {last}, but the network has "
-                f"{network.n_inputs} inputs and outputs up to {network.n_outputs - 1}"
+                f"{n_inputs} inputs and outputs up to {n_outputs - 1}"
             )
-        return self.goal.value(network.outputs(self.input_set.point(candidate)))
 
     def outputs_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> tuple[Float32Array, float]:
         """Return y (n_L,) as deployed, at the candidate rounded within the set, and its value."""

@@ -7,11 +7,8 @@ continues it, and the files are the same.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import active_children
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,7 +20,7 @@ from vnnbench.instances.generation.network_work import network_work
 from vnnbench.instances.generation.repair import mend
 from vnnbench.instances.generation.suite_work import GenerationOptions, Step, SuiteWork
 from vnnbench.instances.generation.train_work import train_work
-from vnnbench.instances.generation.workers import worker_pool
+from vnnbench.instances.generation.workers import workers
 from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.progress import GenerationProgress, Progress, Silent
@@ -124,7 +121,7 @@ def _make_all(steps: Sequence[Step], folder: Path, jobs: int, progress: Progress
     records = {step.name: record for step in steps if (record := load_record(folder, step.name)) is not None}
     progress.start(len(steps), len(records))
     waiting = [step for step in steps if step.name not in records]
-    with _workers(jobs) as submit:
+    with workers(jobs) as submit:
         pending: dict[Future[None], Step] = {}
         while waiting or pending:
             for step in [step for step in waiting if all(name in records for name in step.needs)]:
@@ -140,25 +137,3 @@ def _make_all(steps: Sequence[Step], folder: Path, jobs: int, progress: Progress
                 records[step.name] = record
                 progress.advance(step.name.partition("-")[2])
     return [records[step.name] for step in steps]
-
-
-@contextmanager
-def _workers(jobs: int) -> Iterator[Callable[..., Future[None]]]:
-    """Yield a function that submits work to a pool of `jobs` processes, also if `jobs` is 1, so that bytes are equal.
-
-    Any error, Ctrl-C included, ends the workers at once: their files are written whole or not at all.
-    """
-    others = set(active_children())
-    pool = worker_pool(jobs)
-    try:
-        yield pool.submit
-    except BaseException as error:
-        for worker in set(active_children()) - others:
-            worker.kill()
-        if isinstance(error, BrokenProcessPool):
-            raise LibraryError(
-                "a worker process died, possibly out of memory; run the same command again with fewer --jobs"
-            ) from error
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)

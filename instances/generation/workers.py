@@ -9,12 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import active_children, connection, get_context, parent_process
 from pathlib import Path
+from typing import Any
 
 from vnnbench.instances.datasets.dataset import Dataset, load_dataset
+from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.suites.network_suite import Group
 
 MAX_TRAINING_THREADS = 4
@@ -27,6 +32,28 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 def worker_pool(jobs: int) -> ProcessPoolExecutor:
     """Return a pool of `jobs` spawned worker processes, each of which starts when it is first needed."""
     return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=start_worker)
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[Callable[..., Future[Any]]]:
+    """Yield a function that submits work to a pool of `jobs` processes, also if `jobs` is 1, so that bytes are equal.
+
+    Any error, Ctrl-C included, ends the workers at once: their files are written whole or not at all.
+    """
+    others = set(active_children())
+    pool = worker_pool(jobs)
+    try:
+        yield pool.submit
+    except BaseException as error:
+        for worker in set(active_children()) - others:
+            worker.kill()
+        if isinstance(error, BrokenProcessPool):
+            raise LibraryError(
+                "a worker process died, possibly out of memory; run the same command again with fewer --jobs"
+            ) from error
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def start_worker() -> None:

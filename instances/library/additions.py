@@ -286,8 +286,8 @@ def _remove_aside(folder: Path) -> None:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Lock the folder against another addition or repair. The lock leaves no file.
+def only_one(folder: Path, work: str = "import or generate") -> Iterator[None]:
+    """Lock the folder against another addition or repair, which errors call `work`. The lock leaves no file.
 
     The folder is created if it is new, and removed if it is then still empty at the end.
     """
@@ -301,7 +301,7 @@ def only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise LibraryError(f"{folder}: another import or generate is running there; wait for it") from error
+            raise LibraryError(f"{folder}: another {work} is running there; wait for it") from error
         yield
     finally:
         if is_new:

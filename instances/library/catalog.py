@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from vnnbench.common.numbers import MAX_INTEGER, MAX_REAL, MAX_SECONDS
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.families import FAMILIES
 from vnnbench.instances.formulations.numerics import Numerics
-from vnnbench.instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES
+from vnnbench.instances.library.tables import read_field, read_records, table_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +92,7 @@ _TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
 CATALOG_COLUMNS = tuple(_TYPES)
 _LEFT_OUT_IF_EMPTY = ("time_limit_seconds", "variant", "samples", "features", "equality_rows")
 """The columns that a catalogue lacks if no row fills them, so that the catalogues of suites keep their bytes."""
+_ADVICE = "generate the library again"
 _REQUIRED_COLUMNS = tuple(field.name for field in fields(CatalogRow) if field.default is MISSING)
 TIMING_COLUMNS = (
     "train_seconds",
@@ -125,12 +122,12 @@ def catalog_bytes(rows: Iterable[CatalogRow]) -> bytes:
     rows = tuple(rows)
     empty = {column for column in _LEFT_OUT_IF_EMPTY if all(getattr(row, column) is None for row in rows)}
     columns = [column for column in CATALOG_COLUMNS if column not in empty]
-    return _csv(columns, ([getattr(row, column) for column in columns] for row in rows))
+    return table_bytes(columns, ([getattr(row, column) for column in columns] for row in rows))
 
 
 def timings_bytes(timings: dict[str, dict[str, float | int | None]]) -> bytes:
     """Return the bytes of timings.csv, from timings by instance."""
-    return _csv(
+    return table_bytes(
         ("instance", *TIMING_COLUMNS),
         ([instance, *(values[column] for column in TIMING_COLUMNS)] for instance, values in timings.items()),
     )
@@ -142,7 +139,7 @@ def parse_timings(data: bytes, path: Path) -> dict[str, dict[str, float | int | 
     Raises LibraryError.
     """
     timings: dict[str, dict[str, float | int | None]] = {}
-    for line, record in _records(data, path, ("instance",)):
+    for line, record in read_records(data, path, ("instance",), _ADVICE):
         values: dict[str, float | int | None] = {}
         for column in TIMING_COLUMNS:
             kind = "int | None" if column == "batch_size" else "float | None"
@@ -157,7 +154,7 @@ def parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
     Raises LibraryError, which names line and column: a field of a wrong type, an unknown family, or an empty field that
     the family fills.
     """
-    for line, record in _records(data, path, _REQUIRED_COLUMNS):
+    for line, record in read_records(data, path, _REQUIRED_COLUMNS, _ADVICE):
         where = f"{path}, line {line}: "
         values = {column: _value(record.get(column, ""), kind, where, column) for column, kind in _TYPES.items()}
         row = CatalogRow(**values)
@@ -169,36 +166,9 @@ def parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
         yield row
 
 
-def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
-    """Yield (line, fields by column); other columns are skipped, because later versions may add some."""
-    if data.count(b",") > MAX_CATALOG_FIELDS:
-        raise LibraryError(f"{path}: holds more than {MAX_CATALOG_FIELDS} fields, the most that is read")
-    try:
-        # Line by line: one text may take four times the memory.
-        reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""), strict=True)
-        header = next(reader, [])
-        if len(set(header)) != len(header):
-            raise LibraryError(f"{path}: has a column twice; generate the library again")
-        missing = [column for column in columns if column not in header]
-        if missing:
-            raise LibraryError(f"{path}: lacks column {missing[0]}; generate the library again")
-        for row, record in enumerate(reader, 1):
-            if row > MAX_INSTANCES:
-                raise LibraryError(f"{path}: has more than {MAX_INSTANCES} instances, the most that is read")
-            if len(record) != len(header):
-                raise LibraryError(f"{path}, line {reader.line_num}: {len(record)} fields for {len(header)} columns")
-            yield reader.line_num, dict(zip(header, record, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LibraryError(f"{path}: is not a CSV file ({error}); generate the library again") from error
-
-
 def _value(text: str, kind: str, where: str, column: str) -> Any:
     """Return a field as `kind`, one of str, int, float, each possibly "| None"; a flag is 0 or 1."""
     word, _, optional = kind.partition(" | ")
-    if not text:
-        if optional:
-            return None
-        raise LibraryError(f"{where}{column} is empty")
     if column in _FLAGS:
         word = "flag"
     elif column in _SHARES:
@@ -207,72 +177,7 @@ def _value(text: str, kind: str, where: str, column: str) -> Any:
         word = "limit"
     elif column.endswith("_seconds") or column == "constant_rounding":
         word = "measure"
-    try:
-        return _FIELDS[word][0](text)
-    except ValueError:
-        raise LibraryError(f"{where}{column} is {text[:40]!r}, it must be {_FIELDS[word][1]}") from None
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError
-    return text
-
-
-def _count(text: str) -> int:
-    """Return an integer; all integers of a catalogue are numbers or counts, so they are not negative."""
-    if not re.fullmatch("[0-9]{1,19}", text) or (number := int(text)) > MAX_INTEGER:
-        raise ValueError
-    return number
-
-
-def _flag(text: str) -> int:
-    if text not in ("0", "1"):
-        raise ValueError
-    return int(text)
-
-
-def _finite(text: str) -> float:
-    if not abs(number := float(text)) <= MAX_REAL:
-        raise ValueError
-    return number
-
-
-def _share(text: str) -> float:
-    if not 0 <= (number := float(text)) <= 1:
-        raise ValueError
-    return number
-
-
-def _measure(text: str) -> float:
-    if (number := _finite(text)) < 0:
-        raise ValueError
-    return number
-
-
-def _limit(text: str) -> float:
-    if not 0 < (number := float(text)) <= MAX_SECONDS:
-        raise ValueError
-    return number
-
-
-_FIELDS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "str": (_printable, "a text of one line"),
-    "int": (_count, f"an integer from 0 to {MAX_INTEGER}"),
-    "flag": (_flag, "0 or 1"),
-    "float": (_finite, "a finite number"),
-    "measure": (_measure, "a finite number, not negative"),
-    "limit": (_limit, f"a number above 0 and at most {MAX_SECONDS}"),
-    "share": (_share, "a number from 0 to 1"),
-}
-
-
-def _csv(header: Sequence[str], records: Iterable[Sequence[Any]]) -> bytes:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(["" if value is None else value for value in record] for record in records)
-    return buffer.getvalue().encode()
+    return read_field(text, word, where, column, optional=bool(optional))
 
 
 def numerics_of(row: CatalogRow) -> Numerics:

@@ -99,6 +99,13 @@ class Library:
         return {row.instance: row for row in self.rows}
 
     @cached_property
+    def _problems(self) -> dict[str, list[CatalogRow]]:
+        found: dict[str, list[CatalogRow]] = {}
+        for row in self.rows:
+            found.setdefault(row.problem, []).append(row)
+        return found
+
+    @cached_property
     def _timings(self) -> dict[str, dict[str, float | int | None]]:
         path = self.folder / TIMINGS
         return parse_timings(read_bytes(path, most=MAX_CATALOG_BYTES), path) if path.is_file() else {}
@@ -116,9 +123,25 @@ class Library:
         try:
             return self._index[instance]
         except KeyError:
-            close = get_close_matches(instance, self._index, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else "`vnnbench show LIBRARY --list` prints all"
-            raise LibraryError(f"{self.folder}: has no instance {instance!r}; {hint}") from None
+            raise self._unknown("instance", instance, self._index, "all") from None
+
+    def problem_rows(self, problem: str) -> list[CatalogRow]:
+        """Return the rows of a problem's instances, at least one.
+
+        Raises LibraryError: there is none, or they are not all about one property of one dense network.
+        """
+        try:
+            rows = self._problems[problem]
+        except KeyError:
+            raise self._unknown("problem", problem, self._problems, "all instances") from None
+        if len({(row.property, row.data_files().get("dense_network")) for row in rows}) > 1:
+            raise LibraryError(f"{self.folder / CATALOG}: problem {problem} is about several networks or properties")
+        return rows
+
+    def _unknown(self, kind: str, name: str, known: Iterable[str], printed: str) -> LibraryError:
+        close = get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"`vnnbench show LIBRARY --list` prints {printed}"
+        return LibraryError(f"{self.folder}: has no {kind} {name!r}; {hint}")
 
     def model_path(self, row: CatalogRow) -> Path:
         return self._path(row.model)
@@ -308,12 +331,17 @@ def read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[
         raise LibraryError(f"{path}: seeds must be a list of integers from 0 to {MAX_INTEGER}")
     if not isinstance(hashes, dict) or CATALOG not in hashes:
         raise LibraryError(f"{path}: files must map relative paths to sha256, and hold {CATALOG}")
+    check_hashes(folder, hashes, path)
+    return suite, suite_sha256, tuple(seeds), hashes
+
+
+def check_hashes(folder: Path, hashes: Mapping[str, object], manifest: Path) -> None:
+    """Check that a manifest maps paths inside the folder to the sha256 of files. Raises LibraryError."""
     root = os.path.realpath(folder)
     for relative, digest in hashes.items():
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
-            raise LibraryError(f"{path}: the sha256 of {relative!r} is not 64 hexadecimal digits")
-        check_inside(root, relative, path)
-    return suite, suite_sha256, tuple(seeds), hashes
+            raise LibraryError(f"{manifest}: the sha256 of {relative!r} is not 64 hexadecimal digits")
+        check_inside(root, relative, manifest)
 
 
 def check_inside(root: str, relative: str, manifest: Path) -> None:

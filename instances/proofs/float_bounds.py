@@ -22,7 +22,7 @@ from vnnbench.instances.arrays import BoolArray, Float64Array, magnitudes
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.proof_file import SLOPE_UNIT
 from vnnbench.instances.proofs.question import Question
-from vnnbench.instances.proofs.reading import Bounds, OfNeuron, Pass
+from vnnbench.instances.proofs.reading import Bounds, OfDisjunct, OfNeuron, Pass
 from vnnbench.instances.rationals import float_above
 
 _T = TypeVar("_T")
@@ -46,6 +46,7 @@ class FloatBounds:
             for i, coefficient in constraint.terms:
                 self._constraints[row, i] = float(coefficient)
             self._ends[:, row] = [float(end or 0) for end in (constraint.lower, constraint.upper)]
+        self._weightless = [~layer.has_weights() for layer in chain.layers]
         # Per layer: n products, and some more operations on each number; 1 % is for the rounding of the errors' sums.
         self._unit = 2.02 * (chain.widest + n_constraints + 8 * len(chain.layers) + 64) * _ROUNDOFF
 
@@ -70,8 +71,16 @@ class FloatBounds:
                 A = A @ layer.W
             value, more = self._over_parts(passes, A, h_sizes[0])
             sizes = 1 + sum(float(size.sum()) for size in (*layers, *h_sizes))
-            value = constant + value
-            return value, np.where(np.isfinite(value), self._unit * (error + more) + _UNDERFLOW * sizes, np.nan)
+            value, error = constant + value, self._unit * (error + more) + _UNDERFLOW * sizes
+            error[[self._is_constant(one) for one in passes]] = 0
+            return value, np.where(np.isfinite(value), error, np.nan)
+
+    def _is_constant(self, one: Pass) -> bool:
+        """Return whether a pass is about a neuron without weights, whose pre-activation is exactly its bias."""
+        if isinstance(one.function, OfDisjunct) or one.multipliers.any() or one.constraint_multipliers.any():
+            return False
+        layer = one.function.layer - 1
+        return bool(self._weightless[layer][one.function.neuron]) and self._chain.layers[layer].divisor is None
 
     def _sizes(self, depth: int) -> tuple[list[Float64Array], list[Float64Array]]:
         """Return what over the set bounds |W_k| |h_(k-1)| + |b_k| for k = 1 to K, and |h_k| for k = 0 to K."""

@@ -8,7 +8,7 @@ that at every leaf some clause has all its disjuncts closed.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -22,6 +22,8 @@ from vnnbench.instances.proofs.proof_file import INPUT, LEAF, SLOPE_UNIT, TREE_T
 from vnnbench.instances.proofs.question import Part, Question
 
 _MOST_SLOPE = round(1 / SLOPE_UNIT)
+_MOST_HELD = 1 << 26
+"""The most numbers that the nodes of a path may hold: half a gibibyte, and 28,000 splits of an image's inputs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,12 +100,33 @@ class Pass:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Node:
-    """What is known when a node is read: its part, its bounds, its phases, and the disjuncts closed above it."""
+    """What is known when a node is read: its part, its bounds, its phases, and the disjuncts closed above it.
+
+    held: how many numbers the nodes of its path have for themselves, which their other children wait for.
+    """
 
     part: Part
     bounds: Bounds
     fixed: Fixed
     closed: frozenset[int]
+    held: int = 0
+
+    def with_part(self, part: Part) -> _Node:
+        return self._holding(3 * len(part.lower), part=part)
+
+    def with_bounds(self, bounds: Bounds) -> _Node:
+        return self._holding(2 * len(bounds.lower), bounds=bounds)
+
+    def with_fixed(self, fixed: Fixed) -> _Node:
+        return self._holding(2 * len(fixed.neurons), fixed=fixed)
+
+    def with_closed(self, closed: frozenset[int]) -> _Node:
+        return self._holding(8 * len(closed), closed=closed)
+
+    def _holding(self, more: int, **changed: Any) -> _Node:
+        if self.held + more > _MOST_HELD:
+            raise ProofError(f"a path is too deep: its nodes hold more than {_MOST_HELD} numbers")
+        return replace(self, held=self.held + more, **changed)
 
 
 class TreeReader:
@@ -126,16 +149,17 @@ class TreeReader:
             if node.part.is_empty and (n_bounds or n_closings):
                 raise ProofError("a node whose part is empty has bounds or closings")
             if n_bounds and node is not root:
-                node = _Node(node.part, node.bounds.copy(), node.fixed, node.closed)
+                node = node.with_bounds(node.bounds.copy())
             layer = 1
             for _ in range(n_bounds):
                 layer = yield from self._bound(node, layer)
-            closed = set(node.closed)
+            closed = set()
             for _ in range(n_closings):
                 closing = self._closing(node)
                 closed.add(closing.function.disjunct)  # type: ignore[union-attr]
                 yield closing
-            node = _Node(node.part, node.bounds, node.fixed, frozenset(closed) if n_closings else node.closed)
+            if closed:
+                node = node.with_closed(node.closed | closed)
             waiting.extend(reversed(self._children(node)))
         self._arrays.check_used_up()
 
@@ -150,15 +174,12 @@ class TreeReader:
         if node.part.is_empty:
             raise ProofError("a node whose part is empty is split")
         if layer != INPUT:
-            return [
-                _Node(node.part, node.bounds, fixed, node.closed)
-                for fixed in self._cases(node.fixed, layer, len(self._chain.layers))
-            ]
+            return [node.with_fixed(fixed) for fixed in self._cases(node.fixed, layer, len(self._chain.layers))]
         i = self._arrays.next("places")
         if not 0 <= i < self._chain.n_inputs:
             raise ProofError(f"splits input {i}; the network has {self._chain.n_inputs}")
         point = float(self._arrays.take("points", 1)[0])
-        return [_Node(part, node.bounds, node.fixed, node.closed) for part in node.part.split(i, point)]
+        return [node.with_part(part) for part in node.part.split(i, point)]
 
     def _cases(self, fixed: Fixed, layer: int, depth: int) -> tuple[Fixed, Fixed]:
         """Return the phases in both cases of a ReLU, which is in one of the first `depth` layers."""

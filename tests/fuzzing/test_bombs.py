@@ -18,7 +18,7 @@ import pytest
 from onnx import ModelProto
 
 import vnnbench.instances.formulations.mps
-import vnnbench.instances.library.catalog
+import vnnbench.instances.library.tables
 import vnnbench.instances.properties.questions
 import vnnbench.instances.properties.vnnlib_reader
 from support.frames import frame
@@ -165,12 +165,12 @@ def test_a_catalogue_of_one_long_field_is_refused(library):
 
 
 def test_catalogues_and_timings_end_at_the_most_instances(library, monkeypatch):
-    monkeypatch.setattr(vnnbench.instances.library.catalog, "MAX_INSTANCES", 1)
+    monkeypatch.setattr(vnnbench.instances.library.tables, "MAX_INSTANCES", 1)
     opened = Library.open(library)
     for name, read in ((TIMINGS, lambda _: opened.timings("n-p--tight")), (CATALOG, Library.open)):
         lines = (library / name).read_bytes().splitlines(keepends=True)
         put(library, name, b"".join([*lines, lines[-1]]))
-        assert "has more than 1 instances" in refusal(read, library, name)
+        assert "has more than 1 rows" in refusal(read, library, name)
 
 
 def test_a_list_for_select_has_a_largest_size(library, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,9 +12,23 @@ from vnnbench import limits as bench_limits
 from vnnbench.instances import limits
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import excess_of_json, parse_json
+from vnnbench.instances.layout import proof_file
 from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes
 from vnnbench.instances.library.library import manifest_bytes
-from vnnbench.instances.limits import MANIFEST_LIMIT, MAX_INPUTS, MAX_INSTANCES, PROPERTY_LIMIT, JsonLimit
+from vnnbench.instances.library.proven_answers import (
+    ProvenAnswer,
+    ProvenProblem,
+    answers_bytes,
+    proofs_manifest_bytes,
+)
+from vnnbench.instances.limits import (
+    MANIFEST_LIMIT,
+    MAX_INPUTS,
+    MAX_INSTANCES,
+    PROOFS_LIMIT,
+    PROPERTY_LIMIT,
+    JsonLimit,
+)
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import VerifyProperty
 from vnnbench.instances.properties.property_file import property_json
@@ -44,6 +58,18 @@ def test_the_catalogue_of_a_library_of_the_most_instances_is_read():
     row_bytes = len(catalog_bytes([row])) - len(catalog_bytes([]))
     assert row_bytes * MAX_INSTANCES < limits.MAX_CATALOG_BYTES
     assert len(fields(CatalogRow)) * MAX_INSTANCES < limits.MAX_CATALOG_FIELDS
+
+
+def test_the_answers_of_a_library_of_the_most_instances_are_read():
+    n = 2_000
+    names = [f"{SURROGATE}{i:06d}" for i in range(n)]
+    answer = ProvenProblem(SURROGATE, ProvenAnswer.ADVERSARIAL, *[-0.12345678901234567] * 2, "", *[1234.123456] * 2, 99)
+    rows = [replace(answer, problem=name, proof=proof_file(name)) for name in names]
+    assert len(answers_bytes(rows)) * MAX_INSTANCES // n < limits.MAX_ANSWERS_BYTES
+    data = proofs_manifest_bytes({row.proof: "a" * 64 for row in rows})
+    share = JsonLimit(PROOFS_LIMIT.bytes * n // MAX_INSTANCES, PROOFS_LIMIT.containers, PROOFS_LIMIT.commas)
+    assert excess_of_json(data, share) is None
+    assert PROOFS_LIMIT.commas > MAX_INSTANCES
 
 
 def test_the_property_of_the_most_inputs_is_written_and_so_read():

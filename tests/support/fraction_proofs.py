@@ -6,7 +6,6 @@ something open, and both readings are sound, this checker accepts.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
@@ -47,7 +46,10 @@ class Shown:
 
 
 def accepts(proof: Proof, prop: Property, network: Layered) -> bool:
-    """Return whether the proof shows what it claims about this property of this network; hashes are not looked at."""
+    """Return whether a proof, as it is read from its file, shows what it claims about this property of this network.
+
+    Its hashes are not looked at.
+    """
     return rejection(proof, prop, network) is None
 
 
@@ -90,8 +92,6 @@ def _check_head(proof: Proof, prop: Property) -> None:
         raise Rejection("maximize has an upper bound, not a goal to meet")
     if (proof.upper is not None) != (proof.claim is Claim.UPPER):
         raise Rejection("upper belongs to the claim that has its name")
-    if proof.upper is not None and not math.isfinite(proof.upper):
-        raise Rejection("upper is not finite")
     has_radius = isinstance(prop, ClosestProperty) and proof.claim is Claim.EXCLUDED
     if (proof.radius is not None) != has_radius:
         raise Rejection("a radius belongs to closest, where the claim is excluded")
@@ -139,10 +139,7 @@ class _Arrays:
     def number(self, name: str) -> Fraction:
         if not self._left[name]:
             raise Rejection(f"{name} ends too early")
-        number = self._left[name].pop()
-        if not math.isfinite(number):
-            raise Rejection(f"{name} holds a number that is not finite")
-        return Fraction(number)
+        return Fraction(self._left[name].pop())
 
     def not_negative(self, name: str) -> Fraction:
         number = self.number(name)

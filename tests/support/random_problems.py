@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
@@ -47,19 +48,12 @@ def random_layers(random: np.random.Generator, n_inputs: int, most_neurons: int 
 
     layers, n_layers, width = [], int(random.integers(1, 5)), n_inputs
     for k in range(n_layers):
-        W, b = draw(int(random.integers(1, most_neurons + 1)), width), None
+        W = draw(int(random.integers(1, most_neurons + 1)), width)
         width, b = len(W), draw(len(W))
         relu = np.zeros(width, bool) if k == n_layers - 1 else random.random(width) < random.choice([0.6, 1.0])
         divisor = random.choice(_DIVISORS, size=width) if random.random() < 0.2 else None
-        layers.append(Layer(_sparse(W) if random.random() < 0.2 else W, b, relu, divisor))
+        layers.append(Layer(csr_array(W) if random.random() < 0.2 else W, b, relu, divisor))
     return LayeredNetwork(tuple(layers))
-
-
-def _sparse(W: Float64Array) -> Float64Array:
-    from scipy.sparse import csr_array
-
-    sparse: Float64Array = csr_array(W)
-    return sparse
 
 
 def random_set(random: np.random.Generator, n: int) -> InputSet:

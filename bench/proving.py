@@ -1,0 +1,73 @@
+"""Proving the answers of a library: each problem by itself in a worker, and every proof checked before it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+
+from vnnbench.instances.errors import LibraryError, NetworkError, ProofError
+from vnnbench.instances.generation.workers import workers
+from vnnbench.instances.library.answer_additions import GrowingAnswers, adding_answers
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.proven_answers import ProvenAnswer, ProvenProblem
+from vnnbench.instances.progress import ImportProgress
+from vnnbench.instances.proofs.proof_file import parse_proof
+from vnnbench.prover.problems import prove_problem
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """The proven answers of the selected problems. problems: how many were selected; rejected: what is wrong with
+    proofs that the prover made and the checker did not accept, a line each."""
+
+    problems: int
+    answers: list[ProvenProblem]
+    rejected: list[str]
+
+
+def prove_library(
+    library: Library, select: Sequence[str], seconds: float, jobs: int, progress: ImportProgress
+) -> Proved:
+    """Prove answers to the problems of the selected instances, and add them to the library.
+
+    seconds: for each problem. A problem that is decided already is left as it is.
+    Raises `InputError`: nothing is selected that has proofs, the library cannot be read or written, or another process
+    adds answers.
+    """
+    names = list(dict.fromkeys(row.problem for row in library.select(select) if _has_threshold(row)))
+    if not names:
+        raise LibraryError(f"{library.folder}: none of the selected problems asks whether a network has a value")
+    rejected = []
+    with adding_answers(library) as answers, workers(jobs) as submit:
+        todo = [name for name in names if not _is_decided(answers.problems.get(name))]
+        progress.start(len(names), len(names) - len(todo))
+        pending: dict[Future[tuple[bytes | None, float]], str] = {
+            submit(prove_problem, library.folder, name, seconds): name for name in todo
+        }
+        while pending:
+            for future in wait(pending, return_when=FIRST_COMPLETED)[0]:
+                name = pending.pop(future)
+                try:
+                    _add(answers, name, *future.result())
+                except NetworkError as error:
+                    progress.note(f"{name} is left out: {error}")
+                except ProofError as error:
+                    rejected.append(f"{name}: {error}")
+                progress.advance(name)
+        return Proved(len(names), [answers.problems[name] for name in names if name in answers.problems], rejected)
+
+
+def _has_threshold(row: CatalogRow) -> bool:
+    return row.threshold is not None and row.dense_network is not None
+
+
+def _is_decided(known: ProvenProblem | None) -> bool:
+    return known is not None and known.answer is not ProvenAnswer.OPEN
+
+
+def _add(answers: GrowingAnswers, name: str, data: bytes | None, seconds: float) -> None:
+    """Add a proof, if one was found. Raises `ProofError`: the checker rejects it."""
+    if data is not None:
+        answers.add(parse_proof(data, name), seconds)
