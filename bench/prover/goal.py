@@ -1,11 +1,16 @@
-"""The goal as the search sees it: one function of the outputs for each disjunct, whose bound below 0 closes it."""
+"""The goal as the search sees it: functions of the outputs, a weighted mean of each disjunct's atoms.
+
+A bound of the mean below 0 closes the disjunct. The weights are whole shares, so that they are exact numbers of a file.
+At first the mean is the atom with the least bound; where that does not suffice, part of the shares moves to the atom
+with the least value where the bound is attained (subgradient steps).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float32Array
 from vnnbench.instances.proofs.chain import Chain
@@ -13,12 +18,14 @@ from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import OfDisjunct
 from vnnbench.prover.relaxed import Functions
 
+SHARES = 256
+"""The sum of the shares of a disjunct's atoms."""
+ShareArray = npt.NDArray[np.int16]
+"""Shares (m, a) of all atoms, in m functions; those of one disjunct are not 0."""
+
 
 class SearchGoal:
-    """The atoms of a question, through all disjuncts, less the limit that no value may exceed.
-
-    disjunct (a,): which disjunct each atom is of.
-    """
+    """The atoms of a question, through all disjuncts, less the limit that no value may exceed."""
 
     def __init__(self, question: Question, chain: Chain) -> None:
         atoms = [atom for disjunct in question.disjuncts for atom in disjunct]
@@ -27,28 +34,55 @@ class SearchGoal:
             for k, coefficient in atom.terms:
                 A[row, k] = float(coefficient)
             constant[row] = float(atom.constant - Fraction(question.upper or 0))
-        self.functions = Functions(A.astype(np.float32), constant.astype(np.float32), len(chain.layers))
+        self._A, self._constant, self._depth = A.astype(np.float32), constant.astype(np.float32), len(chain.layers)
         self._sizes = [len(disjunct) for disjunct in question.disjuncts]
         self._first_of_clause = [clause.start for clause in question.clauses]
-        self.disjunct = np.repeat(np.arange(len(self._sizes)), self._sizes)
+        self._disjunct = np.repeat(np.arange(len(self._sizes)), self._sizes)
         self._first = np.cumsum([0, *self._sizes[:-1]])
 
-    def single(self, atom: int) -> OfDisjunct:
-        """Return the function of a disjunct that is one of its atoms."""
-        disjunct = int(self.disjunct[atom])
-        weights = [Fraction(0)] * self._sizes[disjunct]
-        weights[atom - self._first[disjunct]] = Fraction(1)
-        return OfDisjunct(disjunct, weights)
+    def atoms(self) -> ShareArray:
+        """Return the shares of functions that are one atom each."""
+        return SHARES * np.eye(len(self._A), dtype=np.int16)
 
-    def least_atoms(self, values: Sequence[float]) -> list[int]:
+    def least(self, values: Float32Array) -> npt.NDArray[np.intp]:
         """Return the atom of each disjunct that has the least of these values (a,)."""
-        ends = np.append(self._first[1:], len(values))
-        return [start + int(np.argmin(values[start:end])) for start, end in zip(self._first, ends, strict=True)]
+        return np.array(
+            [start + values[start : start + n].argmin() for start, n in zip(self._first, self._sizes, strict=True)]
+        )
+
+    def disjuncts(self, shares: ShareArray) -> npt.NDArray[np.intp]:
+        """Return the disjuncts (m,) of functions."""
+        disjuncts: npt.NDArray[np.intp] = self._disjunct[shares.argmax(axis=1)]
+        return disjuncts
+
+    def functions(self, shares: ShareArray) -> Functions:
+        """Return the functions with these shares."""
+        weights = (shares / np.float32(SHARES)).astype(np.float32)
+        return Functions(weights @ self._A, weights @ self._constant, self._depth)
+
+    def mean(self, shares: ShareArray) -> OfDisjunct:
+        """Return one function, whose shares are (a,), as a proof has it."""
+        disjunct = int(self._disjunct[shares.argmax()])
+        own = shares[self._disjunct == disjunct]
+        return OfDisjunct(disjunct, [Fraction(share, SHARES) for share in own.tolist()])
+
+    def moved(self, shares: ShareArray, outputs: Float32Array, part: int) -> ShareArray:
+        """Return the shares with one in `part` moved to each disjunct's atom of least value at outputs (m, n_K)."""
+        if max(self._sizes) == 1:
+            return shares
+        values = outputs @ self._A.T + self._constant
+        others = self._disjunct != self.disjuncts(shares)[:, None]
+        moving = shares // part
+        shares = shares - moving
+        shares[np.arange(len(shares)), np.where(others, np.inf, values).argmin(axis=1)] += moving.sum(
+            axis=1, dtype=np.int16
+        )
+        return shares
 
     def values(self, outputs: Float32Array) -> tuple[Float32Array, Float32Array]:
         """Return the goal's values (m,) at outputs (m, n_K), less the limit, and their gradients (m, n_K), up to
         rounding."""
-        atoms = outputs @ self.functions.A.T + self.functions.constant
+        atoms = outputs @ self._A.T + self._constant
         of_disjuncts = np.minimum.reduceat(atoms, self._first, axis=1)
         value = np.maximum.reduceat(of_disjuncts, self._first_of_clause, axis=1).min(axis=1)
-        return value, self.functions.A[(atoms == value[:, None]).argmax(axis=1)]
+        return value, self._A[(atoms == value[:, None]).argmax(axis=1)]

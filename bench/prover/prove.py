@@ -6,6 +6,7 @@ bounds anew, with more splits of each, and then searches for half the time that 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,14 +25,22 @@ from vnnbench.prover.search import Budget, Ending, Search
 
 _SPLITS = (None, 3, 15, 60, 240)
 """The splits of each bound's tree, by round; None: no trees."""
+_TIME_OF_ROUND = 4.0
+"""How long another round takes at least, compared with this round's search: with less time the search goes on."""
+_FEW_DOUBLINGS, _MANY_DOUBLINGS = 0.5, 4.0
+"""With fewer doublings left, a search goes on to twice as many cases; with more, the next round is left out."""
 _LEAST_CASES = 256
 """The least number of cases that a search may bound."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What was found. witness: a point that answers the question; tree: one that shows that there is none; both None:
-    neither was found, because of `ending`. bound: the largest value that is not excluded up to rounding."""
+    """What was found.
+
+    witness: a point that answers the question. tree: one that shows that there is none. Both are None if neither was
+    found, because of `ending`. bound: what an open disjunct's value exceeds the question's limit by, at most, up to
+    rounding.
+    """
 
     ending: Ending
     witness: Float64Array | None
@@ -50,23 +59,53 @@ def prove(
 
     Raises `NetworkError`: a bound exceeds float32.
     """
-    deadline = time.monotonic() + seconds
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):  # the matrices are small: more threads take longer
+        return _prove(question, network, as_witness, time.monotonic() + seconds, most_open_nodes)
+
+
+def _prove(
+    question: Question,
+    network: Layered,
+    as_witness: Callable[[Float64Array], Float64Array | None],
+    deadline: float,
+    most_open_nodes: int,
+) -> Outcome:
     chain = Chain(network)
     relaxed = RelaxedNetwork(chain, question.whole)
-    for splits, of_next in zip(_SPLITS, (*_SPLITS[1:], None), strict=True):
-        bounds, proven = prove_bounds(question, chain, relaxed, splits, deadline)
-        search = Search(question, chain, relaxed, bounds, as_witness)
-        most_cases = float("inf") if of_next is None else max(_LEAST_CASES, _cases_of_bounds(chain, bounds, of_next))
-        ending = search.run(Budget(most_cases, most_open_nodes, deadline))
-        if ending in (Ending.EXCLUDED, Ending.WITNESS) or time.monotonic() > deadline:
+    least_bound, number = float("inf"), 0
+    while True:
+        bounds, proven = prove_bounds(question, chain, relaxed, _SPLITS[number], deadline)
+        search, started = Search(question, chain, relaxed, bounds, as_witness), time.monotonic()
+        ending = search.run(Budget(_most_cases(chain, bounds, number), deadline, most_open_nodes))
+        now = time.monotonic()
+        if ending is Ending.BUDGET and deadline - now < _TIME_OF_ROUND * (now - started):
+            ending = search.run(Budget(float("inf"), deadline, most_open_nodes))
+        elif ending is Ending.BUDGET and _doublings_left(search) < _FEW_DOUBLINGS:
+            ending = search.run(Budget(2.0 * search.n_cases, deadline, most_open_nodes))
+        least_bound = min(least_bound, search.bound)
+        is_last = number == len(_SPLITS) - 1 or time.monotonic() > deadline
+        if is_last or ending in (Ending.EXCLUDED, Ending.WITNESS):
             break
+        number = min(number + (2 if _doublings_left(search) > _MANY_DOUBLINGS else 1), len(_SPLITS) - 1)
     tree = search.tree.nodes(chain, proven) if ending is Ending.EXCLUDED else None
-    return Outcome(ending, search.witness, tree, search.bound)
+    return Outcome(ending, search.witness, tree, least_bound)
 
 
-def _cases_of_bounds(chain: Chain, bounds: Bounds, splits: int) -> int:
-    """Return about half of the cases that the trees of all bounds have: two functions of each ReLU after the first
-    layer, two cases of each split."""
+def _most_cases(chain: Chain, bounds: Bounds, number: int) -> float:
+    """Return how many cases the search of a round may bound: about half of those of the next round's trees.
+
+    These have two functions of each unstable ReLU after the first layer, and two cases of each split.
+    """
+    if number == len(_SPLITS) - 1:
+        return float("inf")
     n = len(chain.relu)
     unstable = bounds.unstable(n) & chain.relu
-    return 2 * splits * int(np.count_nonzero(unstable[chain.starts[1] :]))
+    return max(_LEAST_CASES, 2 * (_SPLITS[number + 1] or 0) * int(np.count_nonzero(unstable[chain.starts[1] :])))
+
+
+def _doublings_left(search: Search) -> float:
+    """Return how often the number of cases must still be doubled, if the largest bound falls as far with each."""
+    fallen = search.first_bound - search.bound
+    return search.bound * math.log2(search.n_cases) / fallen if fallen > 0 else float("inf")

@@ -105,7 +105,11 @@ class Region:
         room = np.where(coefficients > 0, self._above[places], self._below[places])
         before = np.cumsum(room, axis=1) - room
         steps = np.minimum(np.maximum(radius - before, 0), room) * np.sign(coefficients)
-        value, points = np.einsum("iq,iq->i", steps, coefficients), Points(places, steps)
+        value, moved = (
+            np.einsum("iq,iq->i", steps, coefficients),
+            max(1, np.count_nonzero((before < radius).any(axis=0))),
+        )
+        points = Points(places[:, :moved], steps[:, :moved])
         if n_kept < A.shape[1]:
             short = (before[:, -1] + room[:, -1] < radius) & (loss[row[:, 0], places[:, -1]] < 0)
             if short.any():

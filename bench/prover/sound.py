@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.proofs.chain import Chain
+from vnnbench.instances.proofs.exact_bounds import ExactBounds
 from vnnbench.instances.proofs.float_bounds import FloatBounds
 from vnnbench.instances.proofs.proof_file import SLOPE_UNIT
 from vnnbench.instances.proofs.question import Question
@@ -29,7 +31,7 @@ class SoundBounds:
 
     def __init__(self, question: Question, chain: Chain, bounds: Bounds) -> None:
         self._question, self._chain, self._bounds = question, chain, bounds
-        self._floats = FloatBounds(question, chain, bounds)
+        self._floats, self._exact = FloatBounds(question, chain, bounds), ExactBounds(question, chain)
         self._no_constraints = np.zeros(len(question.constraints), dtype=np.float32)
 
     def pass_of(
@@ -64,16 +66,30 @@ class SoundBounds:
 
     def of(self, passes: Sequence[Pass]) -> Float64Array:
         """Return upper bounds (m,) of passes of one depth, infinite where float64 overflows."""
-        if not passes:
-            return np.empty(0)
-        at_a_time = max(1, _NUMBERS_AT_A_TIME // (self._chain.n_inputs + self._chain.starts[passes[0].depth]))
-        found: list[Float64Array] = []
-        for start in range(0, len(passes), at_a_time):
-            value, error = self._floats.of(passes[start : start + at_a_time])
-            found.append(np.nextafter(value + error, np.inf))
-        bounds = np.concatenate(found)
+        value, error = self._floats_of(passes)
+        bounds = np.nextafter(value + error, np.inf)
         bounds[np.isnan(bounds)] = np.inf
         return bounds
+
+    def shown(self, passes: Sequence[Pass]) -> list[bool]:
+        """Return whether the bounds of passes of one depth meet their limits; exactly, where that is close."""
+        found = []
+        for one, value, error in zip(passes, *(numbers.tolist() for numbers in self._floats_of(passes)), strict=True):
+            is_shown = _holds(one, value + error)
+            found.append(is_shown or (value - error <= one.limit and _holds(one, self._exact.of(one))))
+        return found
+
+    def _floats_of(self, passes: Sequence[Pass]) -> tuple[Float64Array, Float64Array]:
+        """Return `FloatBounds.of`, some passes at a time."""
+        if not passes:
+            return np.empty(0), np.empty(0)
+        at_a_time = max(1, _NUMBERS_AT_A_TIME // (self._chain.n_inputs + self._chain.starts[passes[0].depth]))
+        parts = [self._floats.of(passes[start : start + at_a_time]) for start in range(0, len(passes), at_a_time)]
+        return np.concatenate([value for value, _ in parts]), np.concatenate([error for _, error in parts])
+
+
+def _holds(one: Pass, bound: float | Fraction) -> bool:
+    return bound < one.limit or (one.or_equal and bound == one.limit)
 
 
 def choices_of(one: Pass) -> Choices:

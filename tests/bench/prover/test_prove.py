@@ -24,6 +24,7 @@ from vnnbench.instances.proofs.checker import check_proof
 from vnnbench.instances.proofs.proof_file import Claim, Proof, empty_tree
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.writing import tree_of
+from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
 from vnnbench.prover.prove import prove
@@ -147,3 +148,17 @@ def test_time_is_kept():
     started = time.monotonic()
     found, _ = proved(network, prop, claimed(Claim.UPPER, 20.0), seconds=1.0)
     assert found.ending is Ending.BUDGET and time.monotonic() - started < 10
+
+
+def test_a_tree_is_found_with_few_open_nodes_too(maximum):
+    network, prop, best = maximum
+    found, _ = proved(network, prop, claimed(Claim.UPPER, best + 1e-3 * abs(best)), most_open_nodes=1)
+    assert found.ending is Ending.EXCLUDED
+
+
+def test_atoms_that_exclude_each_other_are_excluded_by_a_mean_of_them():
+    network = LayeredNetwork((Layer(np.array([[1.0], [-1.0]]), np.zeros(2), nowhere(2)),))
+    atoms = tuple(Atom(((k, Fraction(1)),), Fraction(-1, 10)) for k in range(2))  # x >= 0.1 and -x >= 0.1
+    prop = LinearProperty(box_set(-np.ones(1), np.ones(1)), OutputGoal(((atoms,),)), False, None, None)
+    found, proof = proved(network, prop)
+    assert found.ending is Ending.EXCLUDED and sum(proof.tree.weights) == 1 and (proof.tree.weights > 0).all()
