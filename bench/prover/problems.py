@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.proof_checks import ProvableProblem
-from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.proofs.proof_file import Claim, Proof, empty_tree
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.writing import tree_of
 from vnnbench.prover.prove import prove
+from vnnbench.prover.witness import Witnesses
 
 
 def prove_problem(folder: Path, name: str, seconds: float) -> tuple[bytes | None, float]:
@@ -42,20 +40,8 @@ def _proof_of(asked: ProvableProblem, seconds: float) -> Proof | None:
         tree=empty_tree(),
     )
     excluded = replace(head, claim=Claim.EXCLUDED)
-    question = Question.of(excluded, asked.problem.property)
-    found = prove(question, asked.network, _witness_maker(asked), seconds)
+    prop = asked.problem.property
+    found = prove(Question.of(excluded, prop), asked.network, Witnesses(prop, asked.network), seconds)
     if found.witness is not None:
         return replace(head, witness=found.witness)
     return None if found.tree is None else replace(excluded, tree=tree_of(found.tree))
-
-
-def _witness_maker(asked: ProvableProblem) -> Callable[[Float64Array], Float64Array | None]:
-    """Return a function that returns a point, repaired into the set, if it answers the problem's question exactly."""
-    problem, network = asked.problem, ExactNetwork(asked.network)
-
-    def as_witness(x: Float64Array) -> Float64Array | None:
-        point = problem.repair(x)
-        value = None if point is None else problem.evaluate(network, point)
-        return None if value is None or not problem.answers(value) else point
-
-    return as_witness

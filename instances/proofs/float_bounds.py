@@ -46,6 +46,7 @@ class FloatBounds:
             for i, coefficient in constraint.terms:
                 self._constraints[row, i] = float(coefficient)
             self._ends[:, row] = [float(end or 0) for end in (constraint.lower, constraint.upper)]
+        self._by_depth: dict[int, tuple[list[Float64Array], list[Float64Array]]] = {}
         self._weightless = [~layer.has_weights() for layer in chain.layers]
         # Per layer: n products, and some more operations on each number; 1 % is for the rounding of the errors' sums.
         self._unit = 2.02 * (chain.widest + n_constraints + 8 * len(chain.layers) + 64) * _ROUNDOFF
@@ -57,7 +58,7 @@ class FloatBounds:
         """
         depth = passes[0].depth
         with np.errstate(over="ignore", invalid="ignore"):
-            layers, h_sizes = self._sizes(depth)
+            layers, h_sizes = self._sizes_of(depth)
             A, constant = self._functions(passes, depth)
             error = np.abs(A) @ h_sizes[-1] + np.abs(constant)
             rows = _Rows(passes, self._chain.relu[: self._chain.starts[depth]])
@@ -81,6 +82,12 @@ class FloatBounds:
             return False
         layer = one.function.layer - 1
         return bool(self._weightless[layer][one.function.neuron]) and self._chain.layers[layer].divisor is None
+
+    def _sizes_of(self, depth: int) -> tuple[list[Float64Array], list[Float64Array]]:
+        """Return `_sizes`, computed once: the bounds of layers that a pass goes through do not change any more."""
+        if depth not in self._by_depth:
+            self._by_depth[depth] = self._sizes(depth)
+        return self._by_depth[depth]
 
     def _sizes(self, depth: int) -> tuple[list[Float64Array], list[Float64Array]]:
         """Return what over the set bounds |W_k| |h_(k-1)| + |b_k| for k = 1 to K, and |h_k| for k = 0 to K."""
