@@ -57,7 +57,7 @@ def prove(
 ) -> Outcome:
     """Answer a question by a witness or a tree, within some seconds. `as_witness` as in `Search`.
 
-    Raises `NetworkError`: a bound exceeds float32.
+    Raises `NetworkError`: a bound exceeds float32, or the layers are too large for dense matrices.
     """
     from threadpoolctl import threadpool_limits
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import BoolArray, Float32Array
+from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Part
 from vnnbench.instances.proofs.reading import Bounds
@@ -101,10 +102,20 @@ class Relaxed:
         )
 
 
+_MOST_WEIGHTS = 50_000_000
+"""The most numbers of all layers' matrices, zeros of convolutions included: they take 0.6 GB while they are made."""
+
+
 class RelaxedNetwork:
     """The network and the set in float32."""
 
     def __init__(self, chain: Chain, part: Part) -> None:
+        """Raises `NetworkError`: the layers are too large for dense matrices."""
+        n_weights = sum(layer.n_outputs * layer.n_inputs for layer in chain.layers)
+        if n_weights > _MOST_WEIGHTS:
+            raise NetworkError(
+                f"the matrices of its layers have {n_weights} numbers, zeros included; the prover takes {_MOST_WEIGHTS}"
+            )
         self.region = Region(part)
         self.starts: list[int] = chain.starts
         self._W: list[Float32Array] = []

@@ -11,11 +11,13 @@ import pytest
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.bounds.relaxation import Choice, Relaxation
 from vnnbench.instances.bounds.support_function import Support
+from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, nowhere
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Part
 from vnnbench.instances.proofs.reading import Bounds
 from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.prover import relaxed
 from vnnbench.prover.cases import Cases
 from vnnbench.prover.relaxed import Functions, Lines, RelaxedNetwork
 from vnnbench.prover.steps import OF_CASE, Schedule, descend
@@ -128,3 +130,12 @@ def test_values_and_gradients_at_points_are_those_of_the_network(random):
     np.testing.assert_allclose((h[-1] * example.functions.A).sum(axis=1), value(x), rtol=1e-4, atol=1e-4)
     gradient, step = example.relaxed.gradient(example.functions.A, h), 1e-6 * random.normal(size=8)
     np.testing.assert_allclose(value(x + step) - value(x), gradient @ step, rtol=1e-3, atol=1e-10)
+
+
+def test_layers_too_large_for_dense_matrices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = LayeredNetwork((Layer(np.eye(4), np.zeros(4), nowhere(4)),))
+    part = Part(np.zeros(4), np.ones(4), np.zeros(4), None)
+    RelaxedNetwork(Chain(network), part)
+    monkeypatch.setattr(relaxed, "_MOST_WEIGHTS", 15)
+    with pytest.raises(NetworkError, match="have 16 numbers, zeros included; the prover takes 15"):
+        RelaxedNetwork(Chain(network), part)
