@@ -12,8 +12,6 @@ against them (`views`):
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +21,12 @@ from typing import Any
 
 import pandas as pd
 
+from vnnbench.leaderboard.records.named_files import digests, read_named
 from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.settings import Setting
 from vnnbench.solvers.base import Termination
 
 SEALED_FOLDER = "sealed"
-FORMAT = 1
 MAX_SEALED_BYTES, MAX_SEALED_CONTAINERS = 64 << 20, 100_000
 """The limits of a sealed file, the same as for its writer (`vnnbench.instances.limits`)."""
 
@@ -85,32 +83,10 @@ def read_sealed(folder: Path) -> dict[str, Planted]:
 
 
 def _read_one(path: Path) -> dict[str, Planted]:
-    try:
-        if path.exists() and not path.is_file():  # reading a pipe could block
-            raise ValueError(f"{path}: is not a file")
-        if path.is_file() and path.stat().st_size > MAX_SEALED_BYTES:
-            raise ValueError(f"{path}: holds more than {MAX_SEALED_BYTES} bytes, the most that is read")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-    if hashlib.sha256(data).hexdigest() != path.stem:
-        raise ValueError(f"{path}: is not the sealed file that its name says (sha256); delete it and run again")
-    if data.count(b"[") + data.count(b"{") > MAX_SEALED_CONTAINERS:  # parsed, each takes 30 times its bytes
-        raise ValueError(f"{path}: holds more than {MAX_SEALED_CONTAINERS} lists and objects, the most that is read")
-    try:
-        document: Any = json.loads(data)
-        if document["format"] != FORMAT:
-            raise ValueError(f"format {document['format']!r}; this version reads {FORMAT}")
-        return {str(digest): _planted(entry) for entry in document["problems"] for digest in _digests(entry)}
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{path}: is not a file of planted answers ({error!r})") from error
+    def parse(entries: list[Any]) -> dict[str, Planted]:
+        return {digest: _planted(entry) for entry in entries for digest in digests(entry)}
 
-
-def _digests(entry: dict[str, Any]) -> list[str]:
-    digests = list(entry["instances"].values())
-    if not all(isinstance(digest, str) for digest in digests):
-        raise TypeError("a sha256 is not a text")
-    return digests
+    return read_named(path, "planted answers", MAX_SEALED_BYTES, MAX_SEALED_CONTAINERS, parse)
 
 
 def _planted(entry: dict[str, Any]) -> Planted:

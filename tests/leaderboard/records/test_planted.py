@@ -243,7 +243,7 @@ def test_a_changed_sealed_file_is_refused(ledger, dense):
     path = seal(ledger, {dense: ADVERSARIAL})
     path.write_bytes(path.read_bytes().replace(b"0.25", b"0.01"))
     ledger.robust("r", dense, 1.0)
-    with pytest.raises(LedgerError, match="is not the sealed file that its name says"):
+    with pytest.raises(LedgerError, match="is not the file of planted answers that its name says"):
         ledger.runs()
     path.unlink()
     os.mkfifo(path)  # no process ever writes to it
