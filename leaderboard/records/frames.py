@@ -26,7 +26,7 @@ FLAGS = frozenset(
     {"also_by_limit", "disturbed", "finetuned", "float32_beats_all", "ranked", "strict", "value_is_column"}
 )
 """Columns that a ledger stores as 0 and 1, and a derived one."""
-_LATER_TEXTS = frozenset({"planted"})
+_LATER_TEXTS = frozenset({"planted", "proven"})
 """Text columns that are derived, not stored."""
 _LARGEST_INTEGER = float(np.nextafter(2.0**63, 0.0))
 """The largest float64 that int64 holds."""
@@ -35,8 +35,8 @@ _LARGEST_INTEGER = float(np.nextafter(2.0**63, 0.0))
 def runs_frame(path: Path) -> pd.DataFrame:
     """Return every run of the ledger at `path`, one row each, ordered by start and name.
 
-    The columns are those of the view `runs`, then the instance's columns of the catalogue, then `planted`. Raises
-    `LedgerError`.
+    The columns are those of the view `runs`, then the instance's columns of the catalogue, then `planted` and `proven`.
+    Raises `LedgerError`.
     """
     return _typed(read_runs(path))
 

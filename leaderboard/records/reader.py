@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vnnbench.leaderboard.records.answer_outcomes import answer_outcomes
 from vnnbench.leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
 from vnnbench.leaderboard.records.older_ledgers import file_of, forget, upgraded
 from vnnbench.leaderboard.records.parallel import at_once, cores, divide
-from vnnbench.leaderboard.records.planted import SEALED_FOLDER, planted_outcomes, read_sealed
-from vnnbench.leaderboard.records.proven import PROVEN_FOLDER, read_proven
+from vnnbench.leaderboard.records.planted import SEALED_FOLDER, read_sealed
+from vnnbench.leaderboard.records.proven import PROVEN_FOLDER, ProvenAnswer, read_proven
 from vnnbench.leaderboard.records.query_columns import Column, as_bytes, joined, ranks, read_columns, within
 from vnnbench.leaderboard.records.schema import INSTANCE_NAMES, REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
 from vnnbench.leaderboard.records.settings import ALSO_BY_LIMIT, SETTING_COLUMNS, SETTING_LIMIT, setting_limits
@@ -170,8 +171,8 @@ def read_rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
 def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Return every run of a ledger, one row each, ordered by start and name.
 
-    The columns are those of the view `runs`, then the other columns of `instances`, then `planted`: the run's
-    `PlantedOutcome`, None if nothing was planted.
+    The columns are those of the view `runs`, then the other columns of `instances`, then `planted` and
+    `proven`: the run's `AnswerOutcome` by a planted and by a proven answer, None without one.
     names: the wanted columns, because fewer are read faster; `run`, `started_at` and `instance_sha256` are always
     there. Columns of instances are renamed as in `schema.INSTANCE_NAMES`. `setting_limit_seconds` and `also_by_limit`
     are those of `settings.setting_limits`. Numbers are limited to ranges that can be computed with
@@ -203,7 +204,10 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
         runs[SETTING_LIMIT], runs[ALSO_BY_LIMIT] = setting_limits(runs)
     if names is None or "planted" in names:
         sealed = _beside(path, SEALED_FOLDER, read_sealed)
-        runs["planted"] = planted_outcomes(runs, {digest: planted.answer for digest, planted in sealed.items()})
+        runs["planted"] = answer_outcomes(runs, {digest: planted.answer for digest, planted in sealed.items()})
+    if names is None or "proven" in names:
+        proven = [one for one in _beside(path, PROVEN_FOLDER, read_proven) if one.answer is not ProvenAnswer.OPEN]
+        runs["proven"] = answer_outcomes(runs, {one.instance_sha256: one.answer for one in proven})
     return runs
 
 
