@@ -44,7 +44,8 @@ class Proven:
     """A checked answer to an instance's problem; it holds for all instances with this question and dense network.
 
     lower: a value that the dense network reaches in the set. upper: one that it does not exceed there. None: not known.
-    A robust answer has an upper bound that excludes a counterexample. proof: the sha256 of its file.
+    A robust answer has an upper bound that excludes a counterexample. proof: the sha256 of its file. n_bytes: its size.
+    leaves: of its tree, 0 without one. seconds: what checking it took.
     """
 
     instance_sha256: str
@@ -52,6 +53,26 @@ class Proven:
     lower: float | None
     upper: float | None
     proof: str
+    n_bytes: int = 0
+    leaves: int = 0
+    seconds: float = 0.0
+
+
+def best_proven(folder: Path) -> dict[str, Proven]:
+    """Return, by instance, the answer of all files in the folder that says most.
+
+    Raises ValueError, as `read_proven` does.
+    """
+    best: dict[str, Proven] = {}
+    for proven in sorted(read_proven(folder), key=_worth):
+        best[proven.instance_sha256] = proven
+    return best
+
+
+def _worth(proven: Proven) -> tuple[bool, float, float]:
+    """Return a sort key: a decided answer says more than an interval, and a narrow interval more than a wide one."""
+    lower = -math.inf if proven.lower is None else proven.lower
+    return proven.answer is not ProvenAnswer.OPEN, -math.inf if proven.upper is None else -proven.upper, lower
 
 
 def read_proven(folder: Path) -> list[Proven]:
@@ -97,12 +118,15 @@ def _proven_problems(entries: list[Any]) -> list[Proven]:
 
 def _proven_instances(entry: dict[str, Any]) -> Iterator[Proven]:
     answer, lower, upper, proof = _ANSWERS[entry["answer"]], _end(entry["lower"]), _end(entry["upper"]), entry["proof"]
+    n_bytes, leaves, seconds = entry["bytes"], entry["leaves"], entry["seconds"]
     if not isinstance(proof, str):
         raise TypeError("a sha256 is not a text")
     if {ProvenAnswer.ADVERSARIAL: lower, ProvenAnswer.ROBUST: upper, ProvenAnswer.OPEN: 0.0}[answer] is None:
         raise ValueError(f"an end is missing, but the answer is {answer}")
+    if not (isinstance(n_bytes, int) and isinstance(leaves, int) and isinstance(seconds, int | float)):
+        raise TypeError("bytes, leaves and seconds must be numbers")
     for digest in digests(entry):
-        yield Proven(digest, answer, lower, upper, proof)
+        yield Proven(digest, answer, lower, upper, proof, n_bytes, leaves, float(seconds))
 
 
 def _end(value: Any) -> float | None:

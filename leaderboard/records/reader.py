@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple
+from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from vnnbench.leaderboard.records.integrity import UNREADABLE, broken_page, dang
 from vnnbench.leaderboard.records.older_ledgers import file_of, forget, upgraded
 from vnnbench.leaderboard.records.parallel import at_once, cores, divide
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER, read_sealed
-from vnnbench.leaderboard.records.proven import PROVEN_FOLDER, ProvenAnswer, read_proven
+from vnnbench.leaderboard.records.proven import PROVEN_FOLDER, Proven, ProvenAnswer, best_proven, read_proven
 from vnnbench.leaderboard.records.query_columns import Column, as_bytes, joined, ranks, read_columns, within
 from vnnbench.leaderboard.records.schema import INSTANCE_NAMES, REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
 from vnnbench.leaderboard.records.settings import ALSO_BY_LIMIT, SETTING_COLUMNS, SETTING_LIMIT, setting_limits
@@ -135,8 +135,10 @@ def _open_views(path: Path, instances: Sequence[str] | None = None) -> sqlite3.C
         sealed = _beside(path, SEALED_FOLDER, read_sealed)
         rows = [(digest, planted.answer.value, planted.value) for digest, planted in sealed.items()]
         connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
-        proven = map(astuple, _beside(path, PROVEN_FOLDER, read_proven))
-        connection.executemany("INSERT INTO proven_answers VALUES (?, ?, ?, ?, ?)", proven)
+        proven = map(asdict, _beside(path, PROVEN_FOLDER, read_proven))
+        connection.executemany(
+            "INSERT INTO proven_answers VALUES (:instance_sha256, :answer, :lower, :upper, :proof)", proven
+        )
         connection.commit()
         connection.executescript(temporary_views())
     except (LedgerError, *UNREADABLE) as error:
@@ -151,6 +153,11 @@ def _beside(path: Path, folder: str, read: Callable[[Path], Result]) -> Result:
         return read(path.parent / folder)
     except ValueError as error:
         raise LedgerError(str(error)) from error
+
+
+def read_proven_answers(path: Path) -> dict[str, Proven]:
+    """Return the proven answers beside a ledger, by instance the one that says most. Raises `LedgerError`."""
+    return _beside(path, PROVEN_FOLDER, best_proven)
 
 
 def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from vnnbench.leaderboard.records.measures import parse_measures
+from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.site.content import InstancePage, Record
 from vnnbench.leaderboard.site.evidence import InstanceEvidence, Outputs
 from vnnbench.leaderboard.site.rendering import mebibytes
@@ -78,6 +79,20 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
         ("coefficients", _range(facts["coefficient_min"], facts["coefficient_max"])),
         ("model", facts["model"]),
         ("sha256", facts["instance_sha256"]),
+    ]
+    return [(name, value) for name, value in shown if value is not None]
+
+
+def proof_facts(proven: Proven) -> list[tuple[str, object]]:
+    """Return what a checked proof shows of an instance's problem, and what the check took."""
+    shown = [
+        ("answer", proven.answer.value),
+        ("value reached", _digits(proven.lower)),
+        ("no value exceeds", _digits(proven.upper)),
+        ("size of the proof", f"{proven.n_bytes / 1e3:.1f} kB"),
+        ("leaves", proven.leaves or None),
+        ("checked in", f"{proven.seconds:.3g} s"),
+        ("sha256", proven.proof),
     ]
     return [(name, value) for name, value in shown if value is not None]
 

@@ -29,6 +29,9 @@ def prove(folder: Path, proven: Sequence[Proven], **more: Any) -> Path:
             "lower": one.lower,
             "upper": one.upper,
             "proof": one.proof,
+            "bytes": one.n_bytes,
+            "leaves": one.leaves,
+            "seconds": one.seconds,
             **more,
         }
         for one in proven

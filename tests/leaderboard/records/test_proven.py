@@ -9,7 +9,7 @@ import pytest
 
 from support.proven_answers import prove, put_proven
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
-from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer, read_proven
+from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer, best_proven, read_proven
 from vnnbench.leaderboard.records.reader import read_runs, read_tables
 from vnnbench.leaderboard.tables.render import Format, render
 from vnnbench.leaderboard.words import LedgerError
@@ -185,9 +185,7 @@ def test_an_optimum_counts_as_the_interval_that_it_is(ledger, dense):
 
 
 def test_an_answer_holds_for_all_instances_of_its_problem(ledger, dense):
-    entry = {"problem": "p", "instances": {"a": "x", "b": dense}, "answer": "robust", "lower": None, "upper": -0.25,
-             "proof": PROOF}  # fmt: skip
-    put_proven(ledger.path.parent, json.dumps({"format": 1, "problems": [entry]}).encode())
+    put_proven(ledger.path.parent, entry(instances={"a": "x", "b": dense}, answer="robust", upper=-0.25))
     assert [one.instance_sha256 for one in read_proven(ledger.path.parent / "proven")] == ["x", dense]
 
 
@@ -221,6 +219,17 @@ def test_copies_of_answers_that_were_narrowed_later_are_all_read(ledger, dense):
     assert read_runs(ledger.path)["evidence"].tolist() == ["certificate"]
 
 
+def test_of_several_answers_the_decided_and_the_narrowest_is_shown(tmp_path):
+    answers = [
+        robust("a"),
+        *(Proven("a", ProvenAnswer.OPEN, *ends, PROOF) for ends in [(-1.0, -0.5)]),
+        *(Proven("b", ProvenAnswer.OPEN, *ends, PROOF) for ends in [(-1.0, 0.5), (-0.5, 0.5), (0.0, None)]),
+    ]
+    for one in answers:
+        prove(tmp_path, [one])
+    assert best_proven(tmp_path / "proven") == {"a": answers[0], "b": answers[3]}
+
+
 def test_a_changed_file_of_proven_answers_is_refused(ledger, dense):
     path = prove(ledger.path.parent, [adversarial(dense)])
     path.write_bytes(path.read_bytes().replace(b"0.25", b"0.01"))
@@ -233,8 +242,9 @@ def test_a_changed_file_of_proven_answers_is_refused(ledger, dense):
 
 
 def entry(**more):
-    answer = {"instances": {"a": "b"}, "answer": "open", "lower": None, "upper": None, "proof": PROOF} | more
-    return json.dumps({"format": 1, "problems": [answer]}).encode()
+    answer = {"instances": {"a": "b"}, "answer": "open", "lower": None, "upper": None, "proof": PROOF}
+    sizes = {"bytes": 1, "leaves": 0, "seconds": 0.5}
+    return json.dumps({"format": 1, "problems": [answer | sizes | more]}).encode()
 
 
 @pytest.mark.parametrize(
@@ -242,7 +252,7 @@ def entry(**more):
     [b"", b"[]", b"{}", b'{"format": 2, "problems": []}', b'{"format": 1, "problems": [{}]}', b"[" * 100_000,
      entry(answer="unknown"), entry(answer="robust"), entry(answer="adversarial", upper=0.0), entry(lower="high"),
      entry(upper=float("nan")), entry(upper=10**400), entry(proof=3), entry(instances={"a": None}),
-     entry(instances=[])],
+     entry(instances=[]), entry(bytes="1"), entry(leaves=None), entry(seconds=[])],
 )  # fmt: skip
 def test_a_broken_file_of_proven_answers_is_one_line(ledger, data):
     put_proven(ledger.path.parent, data)
