@@ -21,8 +21,8 @@ from vnnbench.leaderboard.records.settings import Setting, options_of
 from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
 from vnnbench.leaderboard.site.evidence import InstanceEvidence, LibraryCopy
 from vnnbench.leaderboard.site.file_names import file_names
+from vnnbench.leaderboard.site.heads import word_of
 from vnnbench.leaderboard.site.styles import Look, look_of
-from vnnbench.leaderboard.words import Verdict
 
 NO_SUITE = "imported"
 """The name that stands for a suite where instances belong to none."""
@@ -276,11 +276,8 @@ def _answer(runs: Iterable[Record]) -> str:
     runs = list(runs)
     if any(run["is_wrong"] for run in runs):
         return "contradicted"
-    verdicts = {run["verdict"] for run in runs}
-    for verdict in (Verdict.ADVERSARIAL, Verdict.ROBUST, Verdict.VALUE):
-        if verdict in verdicts:
-            return verdict.value
-    return "undecided"
+    words = {word_of(run) for run in runs}
+    return next((word for word in ("adversarial", "certified", "robust", "value") if word in words), "undecided")
 
 
 class _Rankings:

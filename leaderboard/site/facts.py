@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 from vnnbench.leaderboard.records.measures import parse_measures
@@ -95,6 +96,11 @@ def proof_facts(proven: Proven) -> list[tuple[str, object]]:
         ("sha256", proven.proof),
     ]
     return [(name, value) for name, value in shown if value is not None]
+
+
+def verify_command(problem: str) -> str:
+    """Return the command that checks the proof of a problem's answer, quoted for a shell."""
+    return f"vnnbench verify-proof {shlex.quote(f'LIBRARY/proofs/{problem}.npz')} --library LIBRARY"
 
 
 def _known_beforehand(facts: Record) -> str:

@@ -563,8 +563,9 @@ def test_the_page_of_an_instance_shows_its_proven_answer_and_how_to_check_it(led
     digest = ledger.instance("a", problem="<b>")
     ledger.robust("r", digest, 1.0)
     text = page_with(ledger, digest, Proven(digest, ProvenAnswer.ROBUST, None, -0.25, "f" * 64, 5457, 120, 0.0888))
-    assert "The bound of a solver excludes a counterexample. A checked proof shows the same." in text
-    assert "vnnbench verify-proof LIBRARY/proofs/<b>.npz --library LIBRARY" in text
+    assert "The bound of a solver excludes a counterexample, and a checked proof shows the same." in text
+    assert "robust, certified" in text and "robust, claimed" not in text
+    assert "vnnbench verify-proof 'LIBRARY/proofs/<b>.npz' --library LIBRARY" in text
     assert (
         "answerrobust no value exceeds−0.25 size of the proof5.5 kB leaves120 checked in0.0888 s sha256" + "f" * 64
     ) in text
@@ -575,4 +576,5 @@ def test_a_page_without_a_proof_says_that_the_bound_was_not_checked(ledger):
     ledger.robust("r", digest, 1.0)
     text = page_with(ledger, "another", Proven("another", ProvenAnswer.ROBUST, None, -0.25, "f" * 64, 5457, 120, 0.1))
     assert "The bound has not been checked." in text
+    assert "robust, certified" not in text
     assert "Proven answer" not in text
