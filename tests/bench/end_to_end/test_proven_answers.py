@@ -18,6 +18,7 @@ from support.tiny_libraries import BEST, CENTRE, write_tiny_library
 from vnnbench.cli import run_command
 from vnnbench.errors import ResultsError
 from vnnbench.harness import run_plan
+from vnnbench.instances.library.answer_copies import copy_answers
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.judging.judge import Judge
@@ -25,6 +26,7 @@ from vnnbench.leaderboard.ranking.leaderboard import read_leaderboard
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.words import Evidence
 from vnnbench.ledger.confirm import confirm
+from vnnbench.output import rankings
 from vnnbench.sharing.bundle import write_bundle
 from vnnbench.sharing.merge import merge
 
@@ -208,3 +210,14 @@ def test_merging_copies_the_answers_of_the_libraries_that_are_named(play_in, pro
     assert read_runs(mine / "ledger.sqlite")["evidence"].tolist() == ["certificate"]
     merge(tmp_path / "theirs", tmp_path / "bundle.zip", LibrarySet((there,)), Silent())
     assert read_runs(tmp_path / "theirs" / "ledger.sqlite")["evidence"].tolist() == ["claimed"]
+
+
+def test_a_leaderboard_that_is_watched_is_drawn_again_when_proofs_were_checked(play_in, unproven, results, monkeypatch):
+    monkeypatch.setattr(rankings, "WATCH_SECONDS", 0.0)
+    run(play_in, unproven, "rob--tight", ("optimal", None, -0.5))
+    drawn = rankings._leaderboards(results / "ledger.sqlite", ())
+    assert next(drawn).certified == 0
+    prove(unproven)
+    row = unproven.row("rob--tight")
+    assert copy_answers(unproven, [row], results / "proven", frozenset(), Silent()) == []
+    assert next(drawn).certified == 1
