@@ -15,7 +15,6 @@ from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.progress import NotingProgress
 from vnnbench.leaderboard.records.proven import PROVEN_FOLDER, read_proven
-from vnnbench.leaderboard.text import count
 
 KnownProofs = frozenset[tuple[str, str]]
 """The sha256 of instances, each with that of a proof about it."""
@@ -49,9 +48,6 @@ def check_proven(
 
 
 def _rejected_text(library: Library, rejected: list[Rejection]) -> str:
-    first = rejected[0]
-    more = f" (and {count(len(rejected) - 1, 'more answer')})" if len(rejected) > 1 else ""
-    return (
-        f"{library.folder / first.path}: {first.reason}; such answers count for nothing{more}: "
-        f"see vnnbench check {library.folder}"
-    )
+    first, others = rejected[0], len(rejected) - 1
+    ignored = f"this proof and {others} more are ignored" if others else "it is ignored"
+    return f"{library.folder / first.path}: {first.reason}; {ignored}: see vnnbench check {library.folder}"

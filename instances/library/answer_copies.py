@@ -112,7 +112,7 @@ def _checks(
     started, is_shown = time.perf_counter(), False
     for done, problem in enumerate(problems):
         if not is_shown and time.perf_counter() - started > QUIET_SECONDS:
-            progress.note(f"checks the proofs of {len(problems)} answers")
+            progress.note(f"checking the proofs of {len(problems)} answers")
             progress.start(len(problems), done)
             is_shown = True
         yield _check(library, table, problem)
@@ -129,11 +129,9 @@ def _check(library: Library, table: AnswerTable, problem: str) -> CheckedAnswer 
         shown = asked.check(parse_proof(data, str(path)))
     except InputError as error:
         newer = _newer(table, problem)
-        return (
-            Rejection(problem, proven.proof, _without(path, error))
-            if newer is None
-            else _check(library, newer, problem)
-        )
+        if newer is not None:
+            return _check(library, newer, problem)
+        return Rejection(problem, proven.proof, _without(path, error))
     (_, dense_sha256), (_, property_sha256) = asked.network_file, asked.property_file
     return CheckedAnswer(
         problem=problem,

@@ -150,8 +150,8 @@ def test_a_broken_proof_stops_no_run_and_one_line_says_so(proven, results, scrip
     assert len(finished) == 2
     (note,) = progress.notes
     assert note == (
-        f"{proven.folder}/proofs/adv.npz: the witness is not in the set; such answers count for nothing "
-        f"(and 1 more answer): see vnnbench check {proven.folder}"
+        f"{proven.folder}/proofs/adv.npz: the witness is not in the set; this proof and 1 more are "
+        f"ignored: see vnnbench check {proven.folder}"
     )
     assert not (results / "proven").exists()
 

@@ -171,4 +171,4 @@ def test_progress_is_shown_where_it_takes_long_and_only_there(library, tmp_path,
     monkeypatch.setattr(answer_copies, "QUIET_SECONDS", 0.0)
     add_proofs(library, excluded_proof(library, "rob"))
     copy(library, tmp_path / "slow", progress)
-    assert (progress.total, progress.done, progress.notes) == (2, 2, ["checks the proofs of 2 answers"])
+    assert (progress.total, progress.done, progress.notes) == (2, 2, ["checking the proofs of 2 answers"])
