@@ -8,19 +8,21 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
-from support.proofs import add_proofs, break_proof, upper_proof, witness_proof
+from support.proofs import HALF_BALL, add_proofs, break_proof, excluded_proof, upper_proof, witness_proof
 from support.scripts import Steps, scripted_plan
 from support.silent import Silent
-from support.tiny_libraries import BEST, CENTRE, write_tiny_library
+from support.tiny_libraries import BEST, CENTRE, Question, tiny_box, tiny_network, write_library, write_tiny_library
 from vnnbench.cli import run_command
 from vnnbench.errors import ResultsError
 from vnnbench.harness import run_plan
 from vnnbench.instances.library.answer_copies import copy_answers
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.instances.properties.property import ClosestProperty
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.ranking.leaderboard import read_leaderboard
 from vnnbench.leaderboard.records.reader import read_runs
@@ -132,6 +134,21 @@ def test_an_answer_about_the_dense_network_says_nothing_about_its_surrogate(play
     assert facts(run(play_in, proven, "adv-mag-u10--tight", ("time_limit", None, 0.125)))[1:] == ("none", "none")
     assert len([*(results / "proven").iterdir()]) == 2
     assert {row.robust_certified for row in read_leaderboard(results / "ledger.sqlite").settings} == {0}
+
+
+def test_a_distance_that_no_input_of_the_set_has_is_infeasible_by_its_proof(play_in, results, tmp_path, capsys):
+    """Within 1/2 of the centre no input has a value above -1/4, so none reaches the margin of 1/4."""
+    prop = ClosestProperty(tiny_box(radius=0.5), 0, (1,), Fraction(1, 4), None, None)
+    question = Question(prop, tiny_network(1.0), tiny_network(1.0, pruned=True))
+    library = write_library(tmp_path / "far", {"far": question}, input_side=2)
+    run(play_in, library, "far--tight", ("infeasible",), goal="optimize")
+    assert run_command(["answers", str(results)]) == 0
+    assert capsys.readouterr().out == "=unkn= far--tight\n"
+    add_proofs(library, replace(excluded_proof(library, "far", HALF_BALL), radius=0.5))
+    run(play_in, library, "far--tight", ("infeasible",), goal="optimize")
+    assert run_command(["answers", str(results)]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("=inf= far--tight\n", "1 instance: 0 opt; 0 best, 1 inf, 0 unkn\n")
 
 
 # -- when the answers are copied ---------------------------------------------------------------------------------------
