@@ -104,6 +104,9 @@ class _Steps:
         self._done += 1
         self._report(description)
 
+    def note(self, text: str) -> None:
+        self._report(text)
+
     def mended(self, n_files: int) -> None:
         self._report(f"restored {count(n_files, 'missing or altered file')}")
 

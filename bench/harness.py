@@ -10,8 +10,9 @@ from vnnbench.engines.local import LocalEngine
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.instances.library.sealed_answers import copy_seal
-from vnnbench.instances.progress import Progress
+from vnnbench.instances.progress import NotingProgress
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER
+from vnnbench.ledger.proven_copies import copy_proven, known_proofs
 from vnnbench.ledger.run_identity import Retry
 from vnnbench.ledger.witness_lifting import lift_witnesses
 from vnnbench.ledger.writer import Ledger, instance_row
@@ -25,7 +26,7 @@ def run_plan(
     library: Library,
     results: Path,
     jobs: int,
-    progress: Progress,
+    progress: NotingProgress,
     retry: Collection[Retry] = (),
 ) -> list[FinishedRun]:
     """Execute on this machine, `jobs` at a time, every planned run that the ledger lacks, as `run_plan_on` does."""
@@ -37,14 +38,15 @@ def run_plan_on(
     plan: Sequence[PlannedRun],
     library: Library,
     results: Path,
-    progress: Progress,
+    progress: NotingProgress,
     retry: Collection[Retry] = (),
 ) -> list[FinishedRun]:
     """Execute every planned run that the ledger lacks, commit each as it finishes, and return the committed runs.
 
     A run that the engine hands back twice is committed once. retry: runs whose newest attempt ended in one of these
     ways get another attempt; earlier attempts are kept. On Ctrl-C or an error all runs are stopped, those that have
-    finished are committed, and the exception is raised.
+    finished are committed, and the exception is raised. When all are committed, the library's proven answers to their
+    problems are checked and copied beside the ledger.
 
     Raises `ResultsError`, `InputError`.
     """
@@ -53,6 +55,7 @@ def run_plan_on(
         library.verify_row(row)
     library_set = LibrarySet((library,))
     with Ledger(results) as ledger:
+        known = known_proofs(results)  # a broken file there is refused before hours of runs
         ledger.add_instances([instance_row(library, row) for row in rows])
         copy_seal(library, results / SEALED_FOLDER)
         lift_witnesses(ledger, library_set, results)  # those that a killed process did not get to
@@ -70,4 +73,5 @@ def run_plan_on(
             progress.advance(done.result.solver)
 
         engine.execute(todo, commit)
+        copy_proven(library, rows, results, known, progress)
     return finished

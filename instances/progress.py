@@ -18,11 +18,11 @@ class Progress(Protocol):
         """Report one more finished step; `description` names the group or network."""
 
 
-class ImportProgress(Progress, Protocol):
-    """An observer that is also notified of what an import changes in what it is given."""
+class NotingProgress(Progress, Protocol):
+    """An observer that is also notified of facts, such as what an import changes in what it is given."""
 
     def note(self, text: str) -> None:
-        """Report a fact that does not stop the import, one line."""
+        """Report a fact that does not stop the work, one line."""
 
 
 class GenerationProgress(Progress, Protocol):

@@ -71,8 +71,9 @@ def answers(results: Path, output: str) -> int:
     """Print the best known objective value of every instance in RESULTS in MIPLIB's .solu format.
 
     \b
-    =opt=   a verified value that meets an unrefuted bound claimed by a solver
+    =opt=   a verified value that meets a proven bound, or an unrefuted one that a solver claims
     =best=  a verified value
+    =inf=   a proof that there is no value
     =unkn=  no verified value
     """
     from vnnbench.output.sharing import print_answers

@@ -15,7 +15,7 @@ from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.files import sha256
 from vnnbench.instances.library.library_set import LibrarySet, Place
-from vnnbench.instances.progress import Progress
+from vnnbench.instances.progress import NotingProgress
 from vnnbench.judging.candidates import (
     COUNTED_IN_TIME,
     Trajectory,
@@ -29,6 +29,7 @@ from vnnbench.leaderboard.records.reader import read_rows, read_runs
 from vnnbench.leaderboard.records.refutation import CENTRE
 from vnnbench.leaderboard.records.rows import InstanceRow, JudgementRow, ResultRow
 from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, FAMILY_COLUMNS
+from vnnbench.ledger.proven_copies import check_proven, known_proofs
 from vnnbench.ledger.stored_runs import StoredRun, read_stored_runs
 from vnnbench.ledger.validity import impossible, miscounted
 from vnnbench.ledger.witness_lifting import lift_again, lift_witnesses
@@ -77,8 +78,10 @@ CONCLUDED = ("verdict", "evidence", "fault")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A stored value that is different when judged again, or that no run can have. field: a column of the ledger, or
-    `candidates` for the file. run: None where the difference is about the instance itself."""
+    """A stored value that is different when judged again, or that no run can have.
+
+    field: a column of the ledger, `candidates` for the file, or `proof` for one in a library. run: None where the
+    difference is about the instance itself, or about a problem's proof."""
 
     run: str | None
     instance: str
@@ -92,9 +95,10 @@ class Difference:
         return plain(f"{shortened(about, MAX_SHOWN)}: {self.field} was {stored}, is {found}")
 
 
-def confirm(results: Path, library_set: LibrarySet, progress: Progress) -> list[Difference]:
+def confirm(results: Path, library_set: LibrarySet, progress: NotingProgress) -> list[Difference]:
     """Judge every run of the ledger again, append the new judgements, lift the witness against every refuted claim, and
-    return the differences from what was stored.
+    return the differences from what was stored. The libraries' proven answers are checked, and copied beside the ledger
+    where it lacks them.
 
     Raises `LibraryError` when the instance of a run is in none of the libraries, `ResultsError` or `LedgerError` when
     the ledger cannot be read or written.
@@ -103,9 +107,10 @@ def confirm(results: Path, library_set: LibrarySet, progress: Progress) -> list[
     stored = list(read_stored_runs(path, ("started_at", "run")))
     names = {one.result.instance_sha256: one.instance for one in stored}
     places = library_set.verified(names, results)
+    found = list(_rejected_answers(library_set, names, results, progress))  # first: what they add is not a difference
     before = _conclusions(path)
     progress.start(len(stored), 0)
-    found = list(_instance_differences(path, places))
+    found += _instance_differences(path, places)
     with Ledger(results) as ledger:
         for one in stored:
             found += _confirm_run(one, results, places[one.result.instance_sha256], ledger)
@@ -148,6 +153,18 @@ def _lifting_differences(
             if was != is_now:
                 witness = None if stored.witness == CENTRE else stored.witness
                 yield Difference(witness, names.get(digest, digest), field, was, is_now)
+
+
+def _rejected_answers(
+    library_set: LibrarySet, names: Mapping[str, str], results: Path, progress: NotingProgress
+) -> Iterator[Difference]:
+    """Check the libraries' proven answers to what was run, copy those that the ledger lacks, and yield those whose
+    proof is rejected. names: names of instances by their sha256."""
+    known = known_proofs(results)
+    for library in library_set.libraries:
+        for rejected in check_proven(library, library.rows_of(names), results, known, progress):
+            about = rejected.problem or str(library.folder)
+            yield Difference(None, about, "proof", rejected.path, f"rejected ({rejected.reason})")
 
 
 @dataclass(frozen=True, slots=True)

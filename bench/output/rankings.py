@@ -19,6 +19,7 @@ from vnnbench.leaderboard.benchmark_sets.difficulty import RULES
 from vnnbench.leaderboard.benchmark_sets.selection import Selection, Share, select_instances, selection_text
 from vnnbench.leaderboard.papers.report import make_report
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, read_leaderboard
+from vnnbench.leaderboard.records.proven import PROVEN_FOLDER
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.tables.render import Format, watch_leaderboard, write_leaderboard
 from vnnbench.leaderboard.text import count
@@ -51,7 +52,7 @@ def print_ranking(runs: pd.DataFrame) -> int:
 
 
 def follow_leaderboard(results: Path, by: Sequence[str]) -> int:
-    """Draw the leaderboard again whenever the ledger has changed, until Ctrl-C; then print the last one.
+    """Draw the leaderboard again whenever what it shows has changed, until Ctrl-C; then print the last one.
 
     Returns 1 when a setting gave a wrong answer, else 0.
     """
@@ -63,10 +64,10 @@ def follow_leaderboard(results: Path, by: Sequence[str]) -> int:
 
 
 def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
-    """Yield the leaderboard, and a new one after each change of the ledger."""
+    """Yield the leaderboard, and a new one after each change of the ledger or of the proven answers beside it."""
     shown = None
     while True:
-        files = (path, path.with_name(f"{path.name}-wal"))
+        files = (path, path.with_name(f"{path.name}-wal"), path.with_name(PROVEN_FOLDER))
         now = [(found.st_size, found.st_mtime_ns) for found in (file.stat() for file in files if file.exists())]
         if now != shown:
             shown = now

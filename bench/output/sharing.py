@@ -56,19 +56,23 @@ def _runs(attempts: Collection[str]) -> str:
 
 
 def print_answers(results: Path, output: str) -> int:
-    """Print the best known objective value of every instance, and on stderr how many are optimal and by whose bounds;
-    return the exit code 0."""
+    """Print the best known objective value of every instance, and on stderr how many are optimal, and by proofs or by
+    whose bounds; return the exit code 0."""
     answers = read_answers(results / LEDGER_NAME)
     sys.stdout.write(answers_json(answers) if output == "json" else solu_text(answers))
     known = Counter(answer.known for answer in answers)
-    own = _names(answer.bound_solver for answer in answers if answer.known is Known.OPTIMAL)
+    optimal = [answer for answer in answers if answer.known is Known.OPTIMAL]
+    own = _names(answer.bound_solver for answer in optimal if answer.bound_solver is not None)
     claimed = f", the bounds claimed by {own}" if own else ""
+    proven = sum(answer.bound_solver is None for answer in optimal)
+    shown = f", {proven} of them proven" if proven else ""
+    infeasible = f"{known[Known.INFEASIBLE]} inf, " if known[Known.INFEASIBLE] else ""
     met = [answer for answer in answers if answer.known is Known.BEST and answer.submitted_meets]
     theirs = _names(answer.submitted_bound_solver for answer in met)
     submitted = f"; {len(met)} best would be opt if bounds claimed by a submission counted, {theirs}" if met else ""
     sys.stderr.write(
-        f"{count(len(answers), 'instance')}: {known[Known.OPTIMAL]} opt{claimed}; {known[Known.BEST]} best, "
-        f"{known[Known.UNKNOWN]} unkn{submitted}\n"
+        f"{count(len(answers), 'instance')}: {known[Known.OPTIMAL]} opt{shown}{claimed}; {known[Known.BEST]} best, "
+        f"{infeasible}{known[Known.UNKNOWN]} unkn{submitted}\n"
     )
     return 0
 

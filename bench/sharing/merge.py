@@ -20,12 +20,13 @@ from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import read_plain, remove_folder, write_atomic
 from vnnbench.instances.library.library_set import LibrarySet, Place
 from vnnbench.instances.library.sealed_answers import copy_seal
-from vnnbench.instances.progress import Progress
+from vnnbench.instances.progress import NotingProgress
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER
 from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow
 from vnnbench.leaderboard.records.schema import SUBMITTED, is_submitted
 from vnnbench.ledger.confirm import Difference, judge_again, judged_otherwise
+from vnnbench.ledger.proven_copies import copy_proven, known_proofs
 from vnnbench.ledger.validity import checked_trajectory, own_name, submitted_name
 from vnnbench.ledger.witness_lifting import lift_witnesses
 from vnnbench.ledger.writer import Ledger, instance_row
@@ -47,7 +48,7 @@ class Merged:
     differences: list[Difference] = field(default_factory=list)
 
 
-def merge(results: Path, path: Path, library_set: LibrarySet, progress: Progress) -> Merged:
+def merge(results: Path, path: Path, library_set: LibrarySet, progress: NotingProgress) -> Merged:
     """Take the bundle at `path` into a results folder, which may be new. A run that is known there by its name stays
     as it is.
 
@@ -59,9 +60,11 @@ def merge(results: Path, path: Path, library_set: LibrarySet, progress: Progress
         places = library_set.verified({digest: name for name, digest in bundle.instances.items()}, path)
         with _ledger(results) as ledger:
             work = clear_work(results)
-            progress.start(len(bundle.runs), 0)
+            known = known_proofs(results)
             for library in library_set.libraries:
                 copy_seal(library, results / SEALED_FOLDER)
+                copy_proven(library, library.rows_of(places), results, known, progress)
+            progress.start(len(bundle.runs), 0)
             merging = _Merging(bundle, places, results, ledger, work, progress)
             try:
                 ledger.append_all([instance_row(*place) for place in places.values()], merging.judged())
@@ -101,7 +104,7 @@ class _Merging:
     results: Path
     ledger: Ledger
     work: Path
-    progress: Progress
+    progress: NotingProgress
     merged: Merged = field(default_factory=Merged)
     _judge: tuple[str, Judge] | None = None
 

@@ -28,7 +28,7 @@ from vnnbench.instances.progress import Progress
 from vnnbench.instances.properties.input_set import Norm
 from vnnbench.judging.candidates import candidates_path, read_candidates
 from vnnbench.judging.judge import Judge
-from vnnbench.leaderboard.records.reader import read_runs, read_tables
+from vnnbench.leaderboard.records.reader import read_proven_answers, read_runs, read_tables
 from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
 from vnnbench.leaderboard.site.content import Source
 from vnnbench.leaderboard.site.evidence import MAX_INPUTS_SHOWN, BestPoint, InstanceEvidence, Outputs
@@ -80,6 +80,7 @@ def publish(
     if runs.empty:
         raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
     machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
+    proven = read_proven_answers(path)
     shared = shared_libraries(library_set, runs["instance_sha256"].unique()) if with_files else ()
     evidence, lost = collect_evidence(runs, results, library_set, progress, shared)
     shown = witnesses.head(FAULTS_SHOWN)
@@ -87,7 +88,7 @@ def publish(
     logs = read_logs(results, sides.intersection(runs["run"]))
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     copies = tuple(own.describe() for own in shared)
-    pages = site_files(Source(runs, machines, witnesses, evidence, logs, now, byline, copies))
+    pages = site_files(Source(runs, machines, witnesses, evidence, logs, now, byline, copies, proven))
     files = write_folder(out, chain(pages, *(own.files(progress) for own in shared)))
     return Published(files, runs["instance_sha256"].nunique() - len(evidence), lost)
 

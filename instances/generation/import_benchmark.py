@@ -24,7 +24,7 @@ from vnnbench.instances.generation.instances_csv import ListedPair, read_instanc
 from vnnbench.instances.layout import network_file
 from vnnbench.instances.library.additions import GrowingLibrary, growing
 from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.instances.progress import ImportProgress
+from vnnbench.instances.progress import NotingProgress
 from vnnbench.instances.properties.questions import MAX_PARTS
 
 _REFUSALS = (NetworkError, PropertyError, ModelError, NameInUseError)
@@ -80,7 +80,7 @@ class BenchmarkImport:
 
 
 def import_benchmark(
-    folder: Path, instances: Path, level: BoundLevel | None, progress: ImportProgress
+    folder: Path, instances: Path, level: BoundLevel | None, progress: NotingProgress
 ) -> BenchmarkImport:
     """Add every pair of the list `instances` to the library in `folder`, with its limit as the default time limit.
 
@@ -110,7 +110,7 @@ class _Importer:
     It knows the recorded origins: the number of parts by (sha256 of the network, of the property, name of an instance).
     """
 
-    def __init__(self, library: GrowingLibrary, level: BoundLevel | None, progress: ImportProgress) -> None:
+    def __init__(self, library: GrowingLibrary, level: BoundLevel | None, progress: NotingProgress) -> None:
         self._library, self._level, self._progress = library, level, progress
         self._parts: dict[tuple[object, ...], object] = {}
         for origin in library.origins():

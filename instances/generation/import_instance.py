@@ -34,7 +34,7 @@ from vnnbench.instances.onnx_files.agreement import check_agreement
 from vnnbench.instances.onnx_files.external_data import read_whole
 from vnnbench.instances.onnx_files.reader import OnnxFile, parse_file
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
-from vnnbench.instances.progress import ImportProgress
+from vnnbench.instances.progress import NotingProgress
 from vnnbench.instances.properties.property import Property
 from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.properties.questions import Query
@@ -122,7 +122,7 @@ class Wanted:
 
 
 def import_instance(
-    folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel | None, progress: ImportProgress
+    folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel | None, progress: NotingProgress
 ) -> tuple[list[CatalogRow], bool]:
     """Make the `tight` instances of a VNN-LIB property on an ONNX network, and add them to the library in `folder`.
 
@@ -159,7 +159,7 @@ def read_query_text(path: Path) -> bytes:
     return read_plain(path, MAX_VNNLIB_BYTES, PropertyError)
 
 
-def check_pair(network: SourceNetwork, question: SourceQuery, progress: ImportProgress) -> None:
+def check_pair(network: SourceNetwork, question: SourceQuery, progress: NotingProgress) -> None:
     """Check that a property and a network fit each other, and that the network is read as ONNX Runtime reads it.
 
     What was cut off at the network's end is reported. Raises `InputError`.

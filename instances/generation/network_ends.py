@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.onnx_files.endings import End, Kept
-from vnnbench.instances.progress import ImportProgress
+from vnnbench.instances.progress import NotingProgress
 from vnnbench.instances.properties.goals import Atom
 from vnnbench.instances.properties.property import Property
 
 
-def check_end(end: End, parts: Iterable[Property], onnx: str, vnnlib: str, progress: ImportProgress) -> None:
+def check_end(end: End, parts: Iterable[Property], onnx: str, vnnlib: str, progress: NotingProgress) -> None:
     """Report what was cut off at the end of a network, and check that the answers to the parts of a property are the
     same without it.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -117,6 +117,10 @@ class Library:
         """
         chosen = select_names([row.instance for row in self.rows], globs, str(self.folder))
         return tuple(row for row in self.rows if row.instance in chosen)
+
+    def rows_of(self, digests: Container[str]) -> list[CatalogRow]:
+        """Return the rows of the instances with these sha256, in file order."""
+        return [row for row in self.rows if row.instance_sha256 in digests]
 
     def row(self, instance: str) -> CatalogRow:
         """Return the row of an instance by name. Raises LibraryError, which suggests close names."""

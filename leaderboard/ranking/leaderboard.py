@@ -36,8 +36,8 @@ from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
 from vnnbench.leaderboard.ranking.surrogate_times import PREPARATION_COLUMNS, SurrogateRow, compare_surrogates
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow, compare_values
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow, measure_sensitivity
+from vnnbench.leaderboard.records.answer_outcomes import KnownAnswers, count_answers
 from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once
-from vnnbench.leaderboard.records.planted import PlantedRow, count_planted
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.records.schema import is_submitted
 from vnnbench.leaderboard.records.settings import ALSO_BY_LIMIT, SETTING_COLUMNS, SETTING_LIMIT, Setting
@@ -51,7 +51,7 @@ _OF_RUNS = (
     *("counted", "started_at", "attempts", "disturbed", "cores", "swapped_bytes", "stalled_seconds"),
     "ranked",
     *("dual_steps", "primal_steps"),
-    *("as_given_violation", "repaired_violation", "own_answers", "transferred_answers", "planted"),
+    *("as_given_violation", "repaired_violation", "own_answers", "transferred_answers", "planted", "proven"),
 )
 _OF_INSTANCES = (
     *("instance", "problem", "network", "dense_network", "property_sha256", "dense_sha256", "constant_rounding"),
@@ -154,10 +154,9 @@ class Conditions:
 class Leaderboard:
     """Everything that a leaderboard shows.
 
-    by: the columns that runs are grouped by (`outcomes.grouped_by`). planted: how often planted answers were found,
-    over all groups, a row for each setting that ran any; planted_problems: the number of problems with one;
-    planted_outcomes: each `PlantedOutcome` with its number of runs, where a run of two settings counts once. reference:
-    the rows of what is not ranked, which no other field contains.
+    by: the columns that runs are grouped by (`outcomes.grouped_by`). planted, proven: how often such answers were
+    found. certified, claimed: the robust runs within their limits, each counted once, by their evidence. reference: the
+    rows of what is not ranked, which no other field contains.
     """
 
     by: tuple[str, ...]
@@ -171,9 +170,10 @@ class Leaderboard:
     common: tuple[CommonSet, ...]
     sensitivity: tuple[SensitivityRow, ...]
     conditions: Conditions
-    planted: tuple[PlantedRow, ...] = ()
-    planted_problems: int = 0
-    planted_outcomes: tuple[tuple[str, int], ...] = ()
+    planted: KnownAnswers = field(default_factory=KnownAnswers)
+    proven: KnownAnswers = field(default_factory=KnownAnswers)
+    certified: int = 0
+    claimed: int = 0
     reference: tuple[ReferenceRow, ...] = ()
 
 
@@ -219,10 +219,19 @@ def build_leaderboard(
         common=common_sets,
         sensitivity=compared.sensitivity,
         conditions=_conditions(everything, runs, count_lacking(judged)),
-        planted=count_planted(judged.runs, judged.settings, judged.outcomes),
-        planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
-        planted_outcomes=_occurrences(runs["planted"]),
+        planted=_known_answers(runs, judged, "planted"),
+        proven=_known_answers(runs, judged, "proven"),
+        certified=judged.runs.loc[judged.outcomes["robust_certified"], "run"].nunique(),
+        claimed=judged.runs.loc[judged.outcomes["robust_claimed"], "run"].nunique(),
         reference=reference,
+    )
+
+
+def _known_answers(runs: pd.DataFrame, judged: JudgedRuns, column: str) -> KnownAnswers:
+    return KnownAnswers(
+        count_answers(judged.runs, judged.settings, judged.outcomes, column),
+        runs.loc[runs[column].notna(), "problem"].nunique(),
+        _occurrences(runs[column]),
     )
 
 

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionDtype
 
-from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.records.query_columns import frame_within
 from vnnbench.leaderboard.records.reader import read_runs, read_tables
 from vnnbench.leaderboard.records.schema import REAL_COLUMNS, TEXT_COLUMNS
@@ -28,19 +26,19 @@ FLAGS = frozenset(
     {"also_by_limit", "disturbed", "finetuned", "float32_beats_all", "ranked", "strict", "value_is_column"}
 )
 """Columns that a ledger stores as 0 and 1, and a derived one."""
-_LATER_TEXTS = frozenset({"planted"})
+_LATER_TEXTS = frozenset({"planted", "proven"})
 """Text columns that are derived, not stored."""
 _LARGEST_INTEGER = float(np.nextafter(2.0**63, 0.0))
 """The largest float64 that int64 holds."""
 
 
-def runs_frame(path: Path, proven: Sequence[Proven] = ()) -> pd.DataFrame:
+def runs_frame(path: Path) -> pd.DataFrame:
     """Return every run of the ledger at `path`, one row each, ordered by start and name.
 
-    The columns are those of the view `runs`, then the instance's columns of the catalogue, then `planted`. proven:
-    answers against which every claim is checked too. Raises `LedgerError`.
+    The columns are those of the view `runs`, then the instance's columns of the catalogue, then `planted` and `proven`.
+    Raises `LedgerError`.
     """
-    return _typed(read_runs(path, proven=proven))
+    return _typed(read_runs(path))
 
 
 def instances_frame(path: Path) -> pd.DataFrame:

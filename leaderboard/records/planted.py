@@ -1,4 +1,4 @@
-"""Planted answers: the reader of the sealed files beside a ledger, and the outcomes of runs on them.
+"""Planted answers: the reader of the sealed files beside a ledger.
 
 RESULTS/sealed/SHA256.json is the sealed file of a library that was run (`instances.library.sealed_answers` writes it).
 It holds problems whose answer is known by construction, and their instances. Readers of the ledger check every claim
@@ -12,23 +12,15 @@ against them (`views`):
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from vnnbench.leaderboard.records.query_columns import is_dense
-from vnnbench.leaderboard.records.settings import Setting
-from vnnbench.solvers.base import Termination
+from vnnbench.leaderboard.records.named_files import digests, read_named
 
 SEALED_FOLDER = "sealed"
-FORMAT = 1
 MAX_SEALED_BYTES, MAX_SEALED_CONTAINERS = 64 << 20, 100_000
 """The limits of a sealed file, the same as for its writer (`vnnbench.instances.limits`)."""
 
@@ -40,14 +32,6 @@ class PlantedAnswer(StrEnum):
     ROBUST = "robust"
 
 
-class PlantedOutcome(StrEnum):
-    """The outcome of a dense run on a planted answer: found within the time limit, claimed otherwise, or neither."""
-
-    FOUND = "found"
-    MISSED = "missed"
-    UNDECIDED = "undecided"
-
-
 @dataclass(frozen=True, slots=True)
 class Planted:
     """The planted answer of a problem.
@@ -57,18 +41,6 @@ class Planted:
 
     answer: PlantedAnswer
     value: float
-
-
-@dataclass(frozen=True, slots=True)
-class PlantedRow:
-    """The outcomes of a setting's dense runs on planted answers: counts of problems, runs and each `PlantedOutcome`."""
-
-    setting: Setting
-    problems: int
-    runs: int
-    found: int
-    missed: int
-    undecided: int
 
 
 def read_sealed(folder: Path) -> dict[str, Planted]:
@@ -85,32 +57,10 @@ def read_sealed(folder: Path) -> dict[str, Planted]:
 
 
 def _read_one(path: Path) -> dict[str, Planted]:
-    try:
-        if path.exists() and not path.is_file():  # reading a pipe could block
-            raise ValueError(f"{path}: is not a file")
-        if path.is_file() and path.stat().st_size > MAX_SEALED_BYTES:
-            raise ValueError(f"{path}: holds more than {MAX_SEALED_BYTES} bytes, the most that is read")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-    if hashlib.sha256(data).hexdigest() != path.stem:
-        raise ValueError(f"{path}: is not the sealed file that its name says (sha256); delete it and run again")
-    if data.count(b"[") + data.count(b"{") > MAX_SEALED_CONTAINERS:  # parsed, each takes 30 times its bytes
-        raise ValueError(f"{path}: holds more than {MAX_SEALED_CONTAINERS} lists and objects, the most that is read")
-    try:
-        document: Any = json.loads(data)
-        if document["format"] != FORMAT:
-            raise ValueError(f"format {document['format']!r}; this version reads {FORMAT}")
-        return {str(digest): _planted(entry) for entry in document["problems"] for digest in _digests(entry)}
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{path}: is not a file of planted answers ({error!r})") from error
+    def parse(entries: list[Any]) -> dict[str, Planted]:
+        return {digest: _planted(entry) for entry in entries for digest in digests(entry)}
 
-
-def _digests(entry: dict[str, Any]) -> list[str]:
-    digests = list(entry["instances"].values())
-    if not all(isinstance(digest, str) for digest in digests):
-        raise TypeError("a sha256 is not a text")
-    return digests
+    return read_named(path, "planted answers", MAX_SEALED_BYTES, MAX_SEALED_CONTAINERS, parse)
 
 
 def _planted(entry: dict[str, Any]) -> Planted:
@@ -119,51 +69,3 @@ def _planted(entry: dict[str, Any]) -> Planted:
     if not math.isfinite(value):
         raise ValueError(f"value {value} is not finite")
     return Planted(answer, value)
-
-
-def planted_outcomes(runs: pd.DataFrame, answers: Mapping[str, str]) -> pd.Series[Any]:
-    """Return the `PlantedOutcome` of every run, given the planted answers of instances by sha256.
-
-    It is None on surrogates, and for instances without a planted answer.
-    """
-    outcomes = pd.Series([None] * len(runs), index=runs.index, dtype=object)
-    about = runs["instance_sha256"].isin(list(answers)) & is_dense(runs)
-    for row, run in zip(runs.index[about], runs.loc[about].to_dict("records"), strict=True):
-        outcomes[row] = _outcome(run, answers[run["instance_sha256"]]).value
-    return outcomes
-
-
-def _outcome(run: dict[Any, Any], answer: str) -> PlantedOutcome:
-    came = run["first_success_seconds" if answer == PlantedAnswer.ADVERSARIAL else "wall_seconds"]
-    if run["verdict"] == answer and came <= run["time_limit_seconds"]:
-        return PlantedOutcome.FOUND
-    otherwise = _excludes(run) if answer == PlantedAnswer.ADVERSARIAL else run["verdict"] == PlantedAnswer.ADVERSARIAL
-    return PlantedOutcome.MISSED if otherwise else PlantedOutcome.UNDECIDED
-
-
-def _excludes(run: dict[Any, Any]) -> bool:
-    """Return whether the run claims that there is no counterexample, by `infeasible` or by its bound."""
-    if run["termination"] == Termination.INFEASIBLE:
-        return True
-    bound = run["dual_bound"]
-    if pd.isna(bound) and run["termination"] == Termination.OPTIMAL:
-        bound = run["claimed_value"]
-    if pd.isna(bound) or pd.isna(run["threshold"]):
-        return False
-    highest = bound + run["constant_rounding"]
-    return bool(highest < run["threshold"] or (run["strict"] and highest == run["threshold"]))
-
-
-def count_planted(runs: pd.DataFrame, settings: Sequence[Setting], outcomes: pd.DataFrame) -> tuple[PlantedRow, ...]:
-    """Return a row for each setting with a dense run on a planted answer, in the order of the settings.
-
-    outcomes: those of `judge_outcomes`.
-    """
-    about = runs.loc[runs["planted"].notna(), ["problem", "planted"]].join(outcomes["setting"])
-    rows = []
-    for position, setting in enumerate(settings):
-        own = about[about["setting"] == position]
-        counts = {outcome.value: int((own["planted"] == outcome).sum()) for outcome in PlantedOutcome}
-        if len(own):
-            rows.append(PlantedRow(setting, own["problem"].nunique(), len(own), **counts))
-    return tuple(rows)

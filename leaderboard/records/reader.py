@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple
+from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vnnbench.leaderboard.records.answer_outcomes import answer_outcomes
 from vnnbench.leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
 from vnnbench.leaderboard.records.older_ledgers import file_of, forget, upgraded
 from vnnbench.leaderboard.records.parallel import at_once, cores, divide
-from vnnbench.leaderboard.records.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
-from vnnbench.leaderboard.records.proven import Proven
+from vnnbench.leaderboard.records.planted import SEALED_FOLDER, read_sealed
+from vnnbench.leaderboard.records.proven import PROVEN_FOLDER, Proven, ProvenAnswer, best_proven, read_proven
 from vnnbench.leaderboard.records.query_columns import Column, as_bytes, joined, ranks, read_columns, within
 from vnnbench.leaderboard.records.schema import INSTANCE_NAMES, REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
 from vnnbench.leaderboard.records.settings import ALSO_BY_LIMIT, SETTING_COLUMNS, SETTING_LIMIT, setting_limits
@@ -45,13 +46,13 @@ _DEFECTS: tuple[Callable[[sqlite3.Connection], str | None], ...] = (
 )
 
 
-def open_ledger_for_reading(path: Path, proven: Sequence[Proven] = ()) -> sqlite3.Connection:
-    """Connect read-only to RESULTS/ledger.sqlite; its views also check every claim against the proven answers.
+def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
+    """Connect read-only to RESULTS/ledger.sqlite, with views that derive what it shows.
 
     Raises `LedgerError`: the ledger is absent, broken or of a newer schema.
     """
     _check(path)
-    return _open_views(path, proven)
+    return _open_views(path)
 
 
 def _connect(path: Path, *, itself: bool = False) -> sqlite3.Connection:
@@ -116,8 +117,8 @@ def _is_large(path: Path) -> bool:
     return path.stat().st_size > _LARGE_BYTES
 
 
-def _open_views(path: Path, proven: Sequence[Proven], instances: Sequence[str] | None = None) -> sqlite3.Connection:
-    """Connect, with views that check every claim also against the planted answers beside the ledger and proven ones.
+def _open_views(path: Path, instances: Sequence[str] | None = None) -> sqlite3.Connection:
+    """Connect, with views that check every claim also against the planted and the proven answers beside the ledger.
 
     instances: hashes of the only instances that the views show; None for all. Raises `LedgerError`.
     """
@@ -131,9 +132,13 @@ def _open_views(path: Path, proven: Sequence[Proven], instances: Sequence[str] |
             copied = "INSERT INTO temp.instances SELECT * FROM main.instances WHERE instance_sha256 = ?"
             connection.executemany(copied, own)
         connection.executescript(answer_tables())
-        rows = [(digest, planted.answer.value, planted.value) for digest, planted in _sealed(path).items()]
+        sealed = _beside(path, SEALED_FOLDER, read_sealed)
+        rows = [(digest, planted.answer.value, planted.value) for digest, planted in sealed.items()]
         connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
-        connection.executemany("INSERT INTO proven_answers VALUES (?, ?, ?, ?, ?)", map(astuple, proven))
+        proven = map(asdict, _beside(path, PROVEN_FOLDER, read_proven))
+        connection.executemany(
+            "INSERT INTO proven_answers VALUES (:instance_sha256, :answer, :lower, :upper, :proof)", proven
+        )
         connection.commit()
         connection.executescript(temporary_views())
     except (LedgerError, *UNREADABLE) as error:
@@ -142,19 +147,22 @@ def _open_views(path: Path, proven: Sequence[Proven], instances: Sequence[str] |
     return connection
 
 
-def _sealed(path: Path) -> dict[str, Planted]:
+def _beside(path: Path, folder: str, read: Callable[[Path], Result]) -> Result:
+    """Return what `read` makes of a folder beside the ledger. Raises `LedgerError`."""
     try:
-        return read_sealed(path.parent / SEALED_FOLDER)
+        return read(path.parent / folder)
     except ValueError as error:
         raise LedgerError(str(error)) from error
 
 
-def read_tables(path: Path, *queries: str, proven: Sequence[Proven] = ()) -> list[pd.DataFrame]:
-    """Return the result of each query on a ledger whose views check every claim against the proven answers too.
+def read_proven_answers(path: Path) -> dict[str, Proven]:
+    """Return the proven answers beside a ledger, by instance the one that says most. Raises `LedgerError`."""
+    return _beside(path, PROVEN_FOLDER, best_proven)
 
-    Raises `LedgerError`.
-    """
-    with _readable(path), closing(open_ledger_for_reading(path, proven)) as connection:
+
+def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
+    """Return the result of each query on a ledger. Raises `LedgerError`."""
+    with _readable(path), closing(open_ledger_for_reading(path)) as connection:
         return [pd.read_sql_query(query, connection) for query in queries]
 
 
@@ -167,16 +175,15 @@ def read_rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
             yield dict(zip(names, row, strict=True))
 
 
-def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[Proven] = ()) -> pd.DataFrame:
+def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Return every run of a ledger, one row each, ordered by start and name.
 
-    The columns are those of the view `runs`, then the other columns of `instances`, then `planted`: the run's
-    `PlantedOutcome`, None if nothing was planted.
+    The columns are those of the view `runs`, then the other columns of `instances`, then `planted` and
+    `proven`: the run's `AnswerOutcome` by a planted and by a proven answer, None without one.
     names: the wanted columns, because fewer are read faster; `run`, `started_at` and `instance_sha256` are always
     there. Columns of instances are renamed as in `schema.INSTANCE_NAMES`. `setting_limit_seconds` and `also_by_limit`
     are those of `settings.setting_limits`. Numbers are limited to ranges that can be computed with
     (`query_columns.within`).
-    proven: answers against which every claim is checked too.
     Raises `LedgerError`.
     """
     if names is not None and SETTING_LIMIT in names:
@@ -189,7 +196,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
     of_instances = instances.keys() - {"instance_sha256"}
     of_view = [name for name in _columns_of_runs() if name not in of_instances]
     own = [name for name in of_view if names is None or name in {*names, *_ALWAYS}]
-    columns = joined(_in_parts(path, [partial(_read_part, path, own, proven, part) for part in parts]))
+    columns = joined(_in_parts(path, [partial(_read_part, path, own, part) for part in parts]))
     place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
     order = np.lexsort((as_bytes(columns["run"]), ranks(columns["started_at"])))
     # Runs of instances that were written after the instances were read are left out.
@@ -203,8 +210,11 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
     if names is None or SETTING_LIMIT in names:
         runs[SETTING_LIMIT], runs[ALSO_BY_LIMIT] = setting_limits(runs)
     if names is None or "planted" in names:
-        answers = {digest: planted.answer for digest, planted in _sealed(path).items()}
-        runs["planted"] = planted_outcomes(runs, answers)
+        sealed = _beside(path, SEALED_FOLDER, read_sealed)
+        runs["planted"] = answer_outcomes(runs, {digest: planted.answer for digest, planted in sealed.items()})
+    if names is None or "proven" in names:
+        proven = [one for one in _beside(path, PROVEN_FOLDER, read_proven) if one.answer is not ProvenAnswer.OPEN]
+        runs["proven"] = answer_outcomes(runs, {one.instance_sha256: one.answer for one in proven})
     return runs
 
 
@@ -225,9 +235,7 @@ def _columns_of_runs() -> tuple[str, ...]:
         return tuple(name for name, *_ in fresh.execute("SELECT * FROM runs LIMIT 0").description)
 
 
-def _read_part(
-    path: Path, names: Sequence[str], proven: Sequence[Proven], instances: Sequence[str] | None
-) -> dict[str, Column]:
+def _read_part(path: Path, names: Sequence[str], instances: Sequence[str] | None) -> dict[str, Column]:
     """Return these columns of the view `runs`, for some instances or for all."""
-    with _readable(path), closing(_open_views(path, proven, instances)) as connection:
+    with _readable(path), closing(_open_views(path, instances)) as connection:
         return read_columns(connection.execute(f"SELECT {', '.join(names)} FROM runs"))  # noqa: S608 (our own view)

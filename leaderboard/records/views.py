@@ -100,9 +100,10 @@ FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'robust
     "proven_answers": """
 SELECT NULL AS instance_sha256, NULL AS answer, NULL AS lower, NULL AS upper, NULL AS proof WHERE 0
 """,
-    # The answer with the least upper bound: SQLite takes the other columns from the row with the minimum.
+    # The least upper bound, and its proof: SQLite takes other columns from the row with the minimum. Of several proofs
+    # one may show a bound, and another with the same bound the answer.
     "proven_bounds": """
-SELECT q.question, q.dense_network AS network, min(a.upper) AS upper, a.answer = 'robust' AS certified,
+SELECT q.question, q.dense_network AS network, min(a.upper) AS upper, sum(a.answer = 'robust') > 0 AS certified,
     substr(a.proof, 1, 16) AS proof
 FROM proven_answers a JOIN questions q USING (instance_sha256) WHERE a.upper IS NOT NULL GROUP BY 1, 2
 """,

@@ -15,13 +15,14 @@ from vnnbench.leaderboard.ranking.integrals import references
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
 from vnnbench.leaderboard.ranking.reference import told_by_solvers, without_reference
+from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
 from vnnbench.leaderboard.records.settings import Setting, options_of
 from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
 from vnnbench.leaderboard.site.evidence import InstanceEvidence, LibraryCopy
 from vnnbench.leaderboard.site.file_names import file_names
+from vnnbench.leaderboard.site.heads import word_of
 from vnnbench.leaderboard.site.styles import Look, look_of
-from vnnbench.leaderboard.words import Verdict
 
 NO_SUITE = "imported"
 """The name that stands for a suite where instances belong to none."""
@@ -35,7 +36,8 @@ class Source:
 
     runs: as `reader.read_runs` gives them. machines: table `machines`. witnesses: run, witness and refuted of the view
     `faults`, for the runs that are wrong. logs: by run, of these and of their witnesses, where there is one. published:
-    the date and the time, which begin with the year. libraries: the copies that the site holds.
+    the date and the time, which begin with the year. libraries: the copies that the site holds. proven: the
+    proven answers by instance_sha256.
     """
 
     runs: pd.DataFrame
@@ -46,6 +48,7 @@ class Source:
     published: str
     byline: Byline = NO_BYLINE
     libraries: tuple[LibraryCopy, ...] = ()
+    proven: Mapping[str, Proven] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,11 +276,8 @@ def _answer(runs: Iterable[Record]) -> str:
     runs = list(runs)
     if any(run["is_wrong"] for run in runs):
         return "contradicted"
-    verdicts = {run["verdict"] for run in runs}
-    for verdict in (Verdict.ADVERSARIAL, Verdict.ROBUST, Verdict.VALUE):
-        if verdict in verdicts:
-            return verdict.value
-    return "undecided"
+    words = {word_of(run) for run in runs}
+    return next((word for word in ("adversarial", "certified", "robust", "value") if word in words), "undecided")
 
 
 class _Rankings:

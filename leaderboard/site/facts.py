@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 from vnnbench.leaderboard.records.measures import parse_measures
+from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.site.content import InstancePage, Record
 from vnnbench.leaderboard.site.evidence import InstanceEvidence, Outputs
 from vnnbench.leaderboard.site.rendering import mebibytes
@@ -80,6 +82,25 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
         ("sha256", facts["instance_sha256"]),
     ]
     return [(name, value) for name, value in shown if value is not None]
+
+
+def proof_facts(proven: Proven) -> list[tuple[str, object]]:
+    """Return what a checked proof shows of an instance's problem, and what the check took."""
+    shown = [
+        ("answer", proven.answer.value),
+        ("value reached", _digits(proven.lower)),
+        ("no value exceeds", _digits(proven.upper)),
+        ("size of the proof", f"{proven.n_bytes / 1e3:.1f} kB"),
+        ("leaves", proven.leaves or None),
+        ("checked in", f"{proven.seconds:.3g} s"),
+        ("sha256", proven.proof),
+    ]
+    return [(name, value) for name, value in shown if value is not None]
+
+
+def verify_command(problem: str) -> str:
+    """Return the command that checks the proof of a problem's answer, quoted for a shell."""
+    return f"vnnbench verify-proof {shlex.quote(f'LIBRARY/proofs/{problem}.npz')} --library LIBRARY"
 
 
 def _known_beforehand(facts: Record) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vnnbench.leaderboard.site import figures, run_tables
 from vnnbench.leaderboard.site.content import NO_SUITE, InstancePage, SettingPage
 from vnnbench.leaderboard.site.evidence import MAX_INPUTS_SHOWN
-from vnnbench.leaderboard.site.facts import classes, instance_facts, run_facts
+from vnnbench.leaderboard.site.facts import classes, instance_facts, proof_facts, run_facts, verify_command
 from vnnbench.leaderboard.site.page_writer import File, Writer, download_of, shown_pictures
 
 
@@ -31,6 +31,9 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
         pictures=shown_pictures(evidence),
         download=download_of(evidence),
         best=best,
+        proven=(proven := contents.source.proven.get(page.facts["instance_sha256"])),
+        proven_facts=[] if proven is None else proof_facts(proven),
+        verify_command=verify_command(page.facts["problem"]),
         found_by=contents.record_of.get(best.run) if best else None,
         most_names=MAX_INPUTS_SHOWN,
         is_reference=lambda run: contents.setting_of(run).is_reference,

@@ -40,7 +40,7 @@ def site_files(source: Source) -> Iterator[File]:
 
 
 def _contradictions(writer: Writer) -> Iterator[File]:
-    """Yield the page of contradictions: wrong answers, deviations within tolerance, planted answers."""
+    """Yield the page of contradictions: wrong answers, deviations within tolerance, planted and proven answers."""
     contents = writer.contents
     witness = {row["run"]: row for row in contents.source.witnesses.to_dict("records")}
     faults = []
@@ -65,7 +65,7 @@ def _contradictions(writer: Writer) -> Iterator[File]:
     yield from writer.page(
         "contradictions.html", "contradictions.html", data if tolerated else None, faults=faults,
         n_tolerated=len(tolerated), n_runs=len(contents.records), planted=contents.leaderboard.planted,
-        planted_problems=contents.leaderboard.planted_problems, page_of=contents.page_of,
+        proven=contents.leaderboard.proven, page_of=contents.page_of,
         sensitivity=[row for row in contents.leaderboard.sensitivity if row.depends], tolerances=TOLERANCES,
         log_of=writer.logs.get,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from vnnbench.common.text import plain
 from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty
 from vnnbench.leaderboard.records.reader import CHANGED
 from vnnbench.leaderboard.site.content import Contents, InstancePage, Record, SuitePage
-from vnnbench.leaderboard.site.heads import WORDS, Head
+from vnnbench.leaderboard.site.heads import WORDS, Head, word_of
 from vnnbench.leaderboard.text import NONE, format_count, format_number, with_minus
 from vnnbench.leaderboard.words import Verdict
 
@@ -109,7 +109,7 @@ def run_cells(run: Record) -> list[str]:
     """Return the cells of a run in the columns of `RUNS`."""
     seed = str(run["seed"]) + (f" p{run['permutation']}" if run["permutation"] else "")
     return [
-        seed, WORDS["contradicted" if run["is_wrong"] else run["verdict"]],
+        seed, WORDS["contradicted" if run["is_wrong"] else word_of(run)],
         run["evidence"] if run["verdict"] != Verdict.UNKNOWN else NONE, format_number(run["wall_seconds"]),
         format_number(run["first_success_seconds"]), with_minus(format_number(run["best_exact_value"])),
         with_minus(format_number(run["dual_bound"])), format_count(run["nodes"]), ended_text(run),

@@ -3,7 +3,7 @@
 csv    one row per setting and group, every exported column of `ranking.columns`; empty field = none, flags 0|1
 json   {"settings": [..], "virtual_best": [..], "ranks": [..], "pairs": [..], "surrogates": [..],
        "surrogate_values": [..], "faults": [..], "common": [..], "sensitivity": [..], "conditions": {..},
-       "planted": [..], "reference": [..]}; null = none
+       "planted": [..], "proven": [..], "reference": [..]}; null = none
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
 from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
+from vnnbench.leaderboard.records.answer_outcomes import KnownAnswers
 from vnnbench.leaderboard.records.schema import INSTANCE_NAMES
 from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, options_of
 from vnnbench.leaderboard.serialization import csv_text, json_text
@@ -56,7 +57,8 @@ def json_document(leaderboard: Leaderboard) -> str:
         "sensitivity": [_labelled(by, row) | _fields(row, "group", "setting") for row in leaderboard.sensitivity],
         "conditions": asdict(conditions)
         | {name: dict(getattr(conditions, name)) for name in ("enforcement", "counted", "lacking")},
-        "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
+        "planted": _answer_records(leaderboard.planted),
+        "proven": _answer_records(leaderboard.proven),
         "reference": [_labelled(by, row) | record_of(Rows.REFERENCE, row) for row in leaderboard.reference],
     }
     return json_text(document)
@@ -66,6 +68,10 @@ def _setting_record(by: tuple[str, ...], row: SettingRow) -> dict[str, object]:
     """Return the record of a setting in a group, for CSV and JSON: the setting, the group, the columns."""
     setting = {name: getattr(row.setting, name) for name in SETTING_COLUMNS}
     return {"setting": row.setting.label} | setting | _group(by, row) | record_of(Rows.SETTINGS, row)
+
+
+def _answer_records(known: KnownAnswers) -> list[dict[str, object]]:
+    return [{"setting": row.setting.label} | _fields(row, "setting") for row in known.rows]
 
 
 def _kind_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, rows: Rows) -> dict[str, object]:

@@ -10,7 +10,7 @@ from vnnbench.leaderboard.ranking.leaderboard import Conditions, Leaderboard
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
-from vnnbench.leaderboard.records.planted import PlantedOutcome
+from vnnbench.leaderboard.records.answer_outcomes import AnswerOutcome, KnownAnswers
 from vnnbench.leaderboard.tables.build import describe_group, name_within
 from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers, join_limits
 from vnnbench.leaderboard.text import count, span, triples
@@ -30,7 +30,7 @@ def notes_on(leaderboard: Leaderboard) -> list[str]:
     notes += _condition_notes(conditions, with_reference=bool(leaderboard.reference))
     notes += _rank_notes(leaderboard)
     notes += _pair_notes(leaderboard)
-    notes += [*_planted_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
+    notes += [*_answer_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
     return [*notes, *_transfer_notes(leaderboard.surrogates)]
 
 
@@ -182,14 +182,22 @@ def _compared(by: Sequence[str], pairs: Sequence[PairRow]) -> tuple[str, str]:
     return head, f"; these do not: {named}{more}" if 0 < len(alike) < len(pairs) else ""
 
 
-def _planted_notes(leaderboard: Leaderboard) -> Iterator[str]:
-    if leaderboard.planted:
-        runs = dict(leaderboard.planted_outcomes)
-        found, missed, undecided = (runs.get(outcome.value, 0) for outcome in PlantedOutcome)
-        yield (
-            f"Planted answers: {count(leaderboard.planted_problems, 'problem')}, {count(sum(runs.values()), 'run')}: "
-            f"{found} found, {missed} missed (claimed otherwise), {undecided} undecided."
-        )
+def _answer_notes(leaderboard: Leaderboard) -> Iterator[str]:
+    if leaderboard.planted.rows:
+        yield f"Planted answers: {_outcomes(leaderboard.planted)}."
+    if leaderboard.proven.rows:
+        certified, claimed = leaderboard.certified, leaderboard.claimed
+        robust = f"; robust: {certified} certified, {claimed} claimed" if certified + claimed else ""
+        yield f"Proven answers: {_outcomes(leaderboard.proven)}{robust}."
+
+
+def _outcomes(known: KnownAnswers) -> str:
+    runs = dict(known.outcomes)
+    found, missed, undecided = (runs.get(outcome.value, 0) for outcome in AnswerOutcome)
+    return (
+        f"{count(known.problems, 'problem')}, {count(sum(runs.values()), 'run')}: {found} found, {missed} missed "
+        f"(claimed otherwise), {undecided} undecided"
+    )
 
 
 def _sensitivity_notes(rows: Sequence[SensitivityRow]) -> Iterator[str]:

@@ -15,14 +15,14 @@ from vnnbench.leaderboard.ranking.reference import ReferenceRow
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
-from vnnbench.leaderboard.records.planted import PlantedRow
+from vnnbench.leaderboard.records.answer_outcomes import AnswerRow
 from vnnbench.leaderboard.records.settings import Setting
 
 LONGEST = 80
 """The largest length of a label in characters; longer ones are cut. Some options and all limits fit."""
 _END = 24
 _BEFORE = 8
-_Row = TypeVar("_Row", SettingRow, RankRow, SurrogateRow, SurrogateValueRow, SensitivityRow, PlantedRow, ReferenceRow)
+_Row = TypeVar("_Row", SettingRow, RankRow, SurrogateRow, SurrogateValueRow, SensitivityRow, AnswerRow, ReferenceRow)
 
 
 def with_short_labels(leaderboard: Leaderboard) -> Leaderboard:
@@ -48,7 +48,8 @@ def with_short_labels(leaderboard: Leaderboard) -> Leaderboard:
         surrogates=renamed(leaderboard.surrogates),
         surrogate_values=renamed(leaderboard.surrogate_values),
         sensitivity=renamed(leaderboard.sensitivity),
-        planted=renamed(leaderboard.planted),
+        planted=replace(leaderboard.planted, rows=renamed(leaderboard.planted.rows)),
+        proven=replace(leaderboard.proven, rows=renamed(leaderboard.proven.rows)),
         reference=renamed(leaderboard.reference),
         faults=tuple(replace(row, setting=short[row.setting]) for row in leaderboard.faults),
         common=tuple(

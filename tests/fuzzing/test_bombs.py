@@ -23,6 +23,7 @@ import vnnbench.instances.properties.questions
 import vnnbench.instances.properties.vnnlib_reader
 from support.frames import frame
 from support.fuzzing import attempt
+from support.proven_answers import put_proven
 from support.silent import Silent
 from support.small_files import SMALL_ONNX, SMALL_VNNLIB
 from vnnbench.errors import BundleError, ResultsError
@@ -42,6 +43,7 @@ from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.isolation.protocol import MAX_HEADER_BYTES, FrameReader, ProtocolError
 from vnnbench.judging.candidates import Candidate, Trajectory, candidates_npz, read_candidates
 from vnnbench.leaderboard.records.planted import read_sealed
+from vnnbench.leaderboard.records.proven import read_proven
 from vnnbench.leaderboard.site.folder import SITE, SiteError, check_place
 from vnnbench.sharing.bundle import Bundle, write_bundle
 from vnnbench.solvers.command_line.description import read_command_file
@@ -141,6 +143,13 @@ def test_planted_answers_of_lists_are_refused_before_they_are_parsed(library, tm
             read_sealed(tmp_path / "results")
         shutil.rmtree(tmp_path / "results")
         (tmp_path / "results").mkdir()
+
+
+@pytest.mark.parametrize("data", [b'{"format":1,"problems":' + lists(6 * MEBIBYTE) + b"}", DEEP])
+def test_proven_answers_of_lists_are_refused_before_they_are_parsed(tmp_path, data):
+    put_proven(tmp_path, data)
+    with pytest.raises(ValueError, match=r"lists and objects, the most|not a file of proven answers"):
+        read_proven(tmp_path / "proven")
 
 
 @pytest.mark.parametrize("data", [DEEP, lists(17 * MEBIBYTE)])

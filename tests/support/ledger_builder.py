@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from support.proven_answers import only_proven
 from vnnbench.leaderboard.records import reader, schema
 from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.references.adapters import REFERENCES
@@ -94,11 +95,12 @@ class LedgerBuilder:
         self.run(run, instance, **(ended | columns))
 
     def runs(self, *proven: Proven) -> pd.DataFrame:
-        """Return what the leaderboard reads, where these answers are proven."""
-        return reader.read_runs(self.path, proven=proven)
+        """Return what the leaderboard reads, where these are the proven answers."""
+        only_proven(self.path.parent, proven)
+        return reader.read_runs(self.path)
 
     def row(self, run: str, *proven: Proven) -> dict[str, Any]:
-        """Return the row of a run as the leaderboard reads it, where these answers are proven."""
+        """Return the row of a run as the leaderboard reads it, where these are the proven answers."""
         return {str(name): value for name, value in self.runs(*proven).set_index("run").loc[run].to_dict().items()}
 
     def one(self, run: str) -> dict[str, Any]:

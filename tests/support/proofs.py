@@ -16,8 +16,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from vnnbench.instances.files import sha256
+from vnnbench.instances.layout import PROOFS_MANIFEST, proof_file
+from vnnbench.instances.library.answer_additions import adding_answers
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.proofs.proof_file import LEAF, Claim, Proof, Tree, empty_tree
+from vnnbench.instances.proofs.proof_file import LEAF, Claim, Proof, Tree, empty_tree, parse_proof
 
 BALL, HALF_BALL, BOX = (-0.5, 1.25, -1.0, 1.0), (-0.25, 0.75, -0.5, 0.5), (-0.5, 1.5, -1.0, 1.0)
 """The bounds of z_0 and of z_1 over the three sets of the table."""
@@ -40,6 +43,24 @@ def excluded_proof(library: Library, problem: str, bounds: Sequence[float] = BAL
 def upper_proof(library: Library, problem: str, upper: float, bounds: Sequence[float] = BALL) -> Proof:
     """Return the proof that no value exceeds `upper`, with a tree and without a witness."""
     return replace(excluded_proof(library, problem, bounds), claim=Claim.UPPER, upper=upper)
+
+
+def add_proofs(library: Library, *proofs: Proof) -> None:
+    """Add proofs to the answers of a library."""
+    with adding_answers(library) as answers:
+        for proof in proofs:
+            answers.add(proof, 1.0)
+
+
+def break_proof(library: Library, problem: str, witness: Sequence[float] = ()) -> None:
+    """Put another witness into the proof of a problem, or halve the bounds of its tree; its sha256 stays right."""
+    path, manifest = library.folder / proof_file(problem), library.folder / PROOFS_MANIFEST
+    data = path.read_bytes()
+    proof = parse_proof(data, str(path))
+    halved = replace(proof.tree, bound_values=proof.tree.bound_values * np.float32(0.5))
+    broken = replace(proof, tree=halved) if not witness else replace(proof, witness=np.array(witness))
+    path.write_bytes(broken.to_bytes())
+    manifest.write_text(manifest.read_text().replace(sha256(data), sha256(broken.to_bytes())))
 
 
 def one_leaf(bounds: Sequence[float]) -> Tree:

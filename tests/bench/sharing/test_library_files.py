@@ -13,10 +13,12 @@ from urllib.parse import unquote
 import pytest
 
 from support.folders import contents
+from support.proofs import add_proofs, break_proof, witness_proof
 from support.tiny_libraries import BEST, write_tiny_library
 from vnnbench.cli import run_command
+from vnnbench.instances.families import read_problem
 from vnnbench.instances.files import sha256
-from vnnbench.instances.layout import MANIFEST, SEALED
+from vnnbench.instances.layout import ANSWERS, MANIFEST, PROOFS_MANIFEST, SEALED, proof_file
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.sharing.library_files import instance_files, shared_libraries
@@ -111,6 +113,39 @@ def test_the_commands_on_the_page_fetch_the_whole_library(tiny_results, tiny_lib
     subprocess.run(["bash", "-euc", script], cwd=tmp_path / "elsewhere", check=True)
     fetched = contents(tmp_path / "elsewhere" / "library")
     assert fetched == contents(site / "libraries" / "library")
+
+
+@pytest.fixture
+def proven(tiny_library: Path, tmp_path: Path) -> Library:
+    """A copy of `tiny_library` with a proven answer to its first problem: the value at the clean input."""
+    library = Library.open(Path(shutil.copytree(tiny_library, tmp_path / "proven")))
+    clean = read_problem(library.property_path(library.rows[0])).centre
+    add_proofs(library, witness_proof(library, library.rows[0].problem, clean.tolist()))
+    return library
+
+
+def test_proven_answers_are_published_with_their_proofs(tiny_results, proven, tmp_path, capsys):
+    site = tmp_path / "site"
+    assert publish(tiny_results, site, proven.folder) == 0
+    copy, proof = site / "libraries" / "proven", proof_file(proven.rows[0].problem)
+    answers = {ANSWERS, PROOFS_MANIFEST, proof}
+    assert {name: contents(copy)[name] for name in answers} == {name: contents(proven.folder)[name] for name in answers}
+    assert answers <= {*(site / "downloads" / "proven.txt").read_text().splitlines()}
+    capsys.readouterr()
+    assert run_command(["verify-proof", str(copy / proof), "--library", str(copy)]) == 0
+    assert run_command(["check", str(copy), "--solver", "highs"]) == 0
+    page = site / "instances" / f"{proven.rows[0].instance}.html"
+    assert f"../libraries/proven/{proof}" in pages_with_links(site)[page]
+
+
+def test_a_proof_that_is_rejected_is_not_published(tiny_results, proven, tmp_path, capsys):
+    problem = proven.rows[0].problem
+    break_proof(proven, problem, witness=[9.0])
+    assert publish(tiny_results, tmp_path / "site", proven.folder) == 2
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
+    assert error == f"Error: {proven.folder}/{proof_file(problem)}: the witness is not in the set"
+    assert not (tmp_path / "site").exists()
+    assert publish(tiny_results, tmp_path / "site", proven.folder, files=False) == 0
 
 
 @pytest.mark.parametrize("alter", [Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b"x")])

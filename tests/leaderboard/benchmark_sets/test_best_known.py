@@ -7,8 +7,10 @@ import json
 
 import pytest
 
+from support.proven_answers import prove
 from vnnbench.leaderboard.benchmark_sets import best_known
 from vnnbench.leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
+from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
 from vnnbench.leaderboard.records.refutation import CENTRE
 from vnnbench.leaderboard.records.schema import SUBMITTED
 
@@ -102,6 +104,86 @@ def test_planted_answers_stay_sealed(ledger, known):
     data = json.dumps({"format": 1, "problems": [entry]}).encode()
     (folder / f"{hashlib.sha256(data).hexdigest()}.json").write_bytes(data)
     assert known() == {"a": (Known.BEST, 0.5)}
+
+
+PROOF = "0123456789abcdef" * 4
+
+
+def proven(ledger, *answers):
+    """Prove (instance, answer, lower, upper)."""
+    prove(ledger.path.parent, [Proven(sha, ProvenAnswer(word), *ends, PROOF) for sha, word, *ends in answers])
+
+
+def test_proven_value_and_bound_that_meet_are_the_optimum_without_a_run(ledger, known):
+    sha = ledger.instance("a", threshold=None)
+    proven(ledger, (sha, "open", 0.5, 0.5 + 1e-6))
+    assert known() == {"a": (Known.OPTIMAL, -0.5)}
+    (answer,) = read_answers(ledger.path)
+    assert (answer.value_from, answer.bound_from, answer.bound_solver, answer.bound_machine) == (
+        f"proof {PROOF}", f"proof {PROOF}", None, None,
+    )  # fmt: skip
+    assert solu_text([answer]) == "=opt= a -0.5\n"
+
+
+def test_proven_interval_that_is_open_gives_its_value(ledger, known):
+    proven(ledger, (ledger.instance("a"), "adversarial", 0.5, 0.75))
+    assert known() == {"a": (Known.BEST, -0.5)}
+    assert read_answers(ledger.path)[0].objective_bound == -0.75
+
+
+def test_proven_bound_makes_a_merged_value_an_optimum(ledger, known):
+    ledger.machine(f"{SUBMITTED}m2")
+    sha = ledger.instance("a")
+    optimum(ledger, "r", sha, -0.5, -0.5, machine=f"{SUBMITTED}m2")
+    assert known() == {"a": (Known.BEST, 0.5)}
+    proven(ledger, (sha, "robust", None, -0.5))
+    assert known() == {"a": (Known.OPTIMAL, 0.5)}
+    assert read_answers(ledger.path)[0].bound_from == f"proof {PROOF}"
+
+
+@pytest.mark.parametrize(
+    ("upper", "bound", "source"), [(0.75, 0.625, "r"), (0.625, 0.75, "proof"), (0.5 + 5e-7, 0.5, "proof")]
+)
+def test_the_better_bound_is_named_and_a_proof_that_is_enough(ledger, upper, bound, source):
+    sha = ledger.instance("a", centre_value=0.5)
+    ledger.run("r", sha, dual_bound=bound)
+    proven(ledger, (sha, "open", None, upper))
+    (answer,) = read_answers(ledger.path)
+    assert answer.bound_from.partition(" ")[0] == source
+    assert answer.objective_bound == -(bound if source == "r" else upper)
+
+
+def test_proven_answers_are_about_every_file_of_the_dense_network_and_not_about_surrogates(ledger, known):
+    dense = ledger.instance("a")
+    ledger.instance("b", formulation="surrogatelib")
+    ledger.instance("c", network="pruned")
+    proven(ledger, (dense, "adversarial", 0.5, 0.5))
+    assert known() == {"a": (Known.OPTIMAL, -0.5), "b": (Known.OPTIMAL, -0.5), "c": (Known.UNKNOWN, None)}
+
+
+def test_only_a_proof_says_that_there_is_no_value(ledger, known):
+    """Of two problems without a threshold: one has a value nowhere in the set, the other is not decided."""
+    a = ledger.instance("a", family="closest", threshold=None)
+    b = ledger.instance("b", problem="q", family="closest", threshold=None)
+    for sha in (a, b):
+        ledger.run(f"r{sha}", sha, termination="infeasible")
+    proven(ledger, (a, "robust", None, -2.0), (b, "open", None, -1.0))
+    assert known() == {"a": (Known.INFEASIBLE, None), "b": (Known.UNKNOWN, None)}
+    assert solu_text(read_answers(ledger.path)) == "=inf= a\n=unkn= b\n"
+
+
+def test_a_proof_of_robustness_leaves_the_file_its_solutions(ledger, known):
+    proven(ledger, (ledger.instance("a"), "robust", None, -0.5))
+    assert known() == {"a": (Known.UNKNOWN, None)}
+
+
+def test_a_proof_about_a_file_that_is_not_its_network_proves_nothing_about_the_file(ledger, known):
+    sha = ledger.instance("a", threshold=None)
+    proven(ledger, (sha, "robust", None, -2.0))
+    ledger.run("r", sha, claimed_value=0.75, termination="optimal")
+    ledger.judge("r", file_value=0.75, row_violation=0.0, replayed_value=0.5)
+    assert ledger.one("r")["fault"] == "formulation"
+    assert known() == {"a": (Known.UNKNOWN, None)}
 
 
 def test_json_says_whose_the_bound_is(ledger):

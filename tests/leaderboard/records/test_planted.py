@@ -10,7 +10,7 @@ import pytest
 from support import sealed_answers
 from support.rankings import add_own_and_given_limits
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
-from vnnbench.leaderboard.records.planted import PlantedOutcome
+from vnnbench.leaderboard.records.answer_outcomes import AnswerOutcome, KnownAnswers
 from vnnbench.leaderboard.tables.render import Format, render
 from vnnbench.leaderboard.words import LedgerError
 
@@ -95,7 +95,7 @@ def test_an_answer_that_comes_after_the_limit_is_undecided_and_a_late_claim_of_t
     assert found == {
         "cex": "undecided", "bound": "undecided", "wrong": "missed", "early": "found", "soon": "found"
     }  # fmt: skip
-    (counted,) = build_leaderboard(ledger.runs()).planted
+    (counted,) = build_leaderboard(ledger.runs()).planted.rows
     assert (counted.runs, counted.found, counted.missed, counted.undecided) == (5, 2, 1, 2)
 
 
@@ -207,7 +207,7 @@ def test_the_leaderboard_counts_and_puts_the_unsound_below_the_line(ledger, dens
     ledger.run("late", other)
     ledger.run("elsewhere", "sha-third")
     board = build_leaderboard(ledger.runs())
-    assert [(r.setting.solver, r.problems, r.runs, r.found, r.missed, r.undecided) for r in board.planted] == [
+    assert [(r.setting.solver, r.problems, r.runs, r.found, r.missed, r.undecided) for r in board.planted.rows] == [
         ("highs", 2, 2, 1, 0, 1), ("liar", 2, 2, 1, 1, 0),
     ]  # fmt: skip
     assert [(r.setting.solver, r.below_line) for r in board.settings] == [("highs", False), ("liar", True)]
@@ -221,9 +221,9 @@ def test_the_leaderboard_counts_and_puts_the_unsound_below_the_line(ledger, dens
 def test_without_a_sealed_file_no_fault_is_found(ledger, dense):
     ledger.robust("r", dense, 1.0)
     board = build_leaderboard(ledger.runs())
-    assert board.planted == ()
+    assert board.planted == KnownAnswers()
     assert "Planted" not in render(board, Format.TABLE)
-    assert build_leaderboard(ledger.runs().iloc[:0]).planted == ()
+    assert build_leaderboard(ledger.runs().iloc[:0]).planted == KnownAnswers()
 
 
 def test_several_sealed_files_are_one(ledger, dense):
@@ -231,19 +231,19 @@ def test_several_sealed_files_are_one(ledger, dense):
     seal(ledger, {dense: ADVERSARIAL})
     seal(ledger, {dense: ADVERSARIAL, other: ROBUST})
     ledger.robust("r", other, 1.0)
-    assert ledger.row("r")["planted"] == PlantedOutcome.FOUND
+    assert ledger.row("r")["planted"] == AnswerOutcome.FOUND
     path = seal(ledger, {dense: ROBUST})
     with pytest.raises(LedgerError, match="contradicts another sealed file"):
         ledger.runs()
     path.unlink()
-    assert ledger.row("r")["planted"] == PlantedOutcome.FOUND
+    assert ledger.row("r")["planted"] == AnswerOutcome.FOUND
 
 
 def test_a_changed_sealed_file_is_refused(ledger, dense):
     path = seal(ledger, {dense: ADVERSARIAL})
     path.write_bytes(path.read_bytes().replace(b"0.25", b"0.01"))
     ledger.robust("r", dense, 1.0)
-    with pytest.raises(LedgerError, match="is not the sealed file that its name says"):
+    with pytest.raises(LedgerError, match="is not the file of planted answers that its name says"):
         ledger.runs()
     path.unlink()
     os.mkfifo(path)  # no process ever writes to it
@@ -273,7 +273,7 @@ def test_a_run_of_two_settings_counts_once_below_the_tables(ledger):
     add_own_and_given_limits(ledger)
     seal(ledger, {f"sha-{name}": ADVERSARIAL for name in "abcd"})
     board = build_leaderboard(ledger.runs())
-    assert [(r.setting.label, r.runs, r.found, r.undecided) for r in board.planted] == [
+    assert [(r.setting.label, r.runs, r.found, r.undecided) for r in board.planted.rows] == [
         ("highs 10 s", 4, 2, 2), ("highs own limits", 4, 4, 0), ("scip own limits", 4, 4, 0),
     ]  # fmt: skip
     text = " ".join(render(board, Format.TABLE, width=200).split())

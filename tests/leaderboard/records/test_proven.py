@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
+from support.proven_answers import prove, put_proven
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
-from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
-from vnnbench.leaderboard.records.reader import read_tables
+from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer, best_proven, read_proven
+from vnnbench.leaderboard.records.reader import read_runs, read_tables
 from vnnbench.leaderboard.tables.render import Format, render
+from vnnbench.leaderboard.words import LedgerError
 
 PROOF = "0123456789abcdef" * 4
 
@@ -165,5 +168,94 @@ def test_leaderboards_count_what_is_certified(ledger, dense):
 def test_other_queries_hold_claims_against_proven_answers_too(ledger, dense):
     ledger.robust("r", dense, 1.0, bound=-0.5)
     query = "SELECT witness FROM faults WHERE refuted"
-    (none,), (found,) = read_tables(ledger.path, query), read_tables(ledger.path, query, proven=[adversarial(dense)])
+    (none,) = read_tables(ledger.path, query)
+    prove(ledger.path.parent, [adversarial(dense)])
+    (found,) = read_tables(ledger.path, query)
     assert (none["witness"].tolist(), found["witness"].tolist()) == ([], ["the proven answer"])
+
+
+# -- the files beside a ledger -----------------------------------------------------------------------------------------
+
+
+def test_an_optimum_counts_as_the_interval_that_it_is(ledger, dense):
+    ledger.run("r", dense, dual_bound=0.0)
+    prove(ledger.path.parent, [Proven(dense, "value", 0.25, 0.25, PROOF)])
+    (read,) = read_proven(ledger.path.parent / "proven")
+    assert read == Proven(dense, ProvenAnswer.OPEN, 0.25, 0.25, PROOF)
+
+
+def test_an_answer_holds_for_all_instances_of_its_problem(ledger, dense):
+    put_proven(ledger.path.parent, entry(instances={"a": "x", "b": dense}, answer="robust", upper=-0.25))
+    assert [one.instance_sha256 for one in read_proven(ledger.path.parent / "proven")] == ["x", dense]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_copies_with_one_bound_either_certifies(ledger, dense, order):
+    """Of a property that is not strict, a bound of 0 leaves the question open that a later proof may decide."""
+    ledger.robust("r", dense, 1.0)
+    answers = [Proven(dense, answer, None, 0.0, PROOF) for answer in (ProvenAnswer.OPEN, ProvenAnswer.ROBUST)]
+    assert facts(ledger, *answers[::order]) == ("robust", "certificate", "none")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (robust("sha-dense"), adversarial("sha-dense", -1.0)),
+        (Proven("sha-dense", ProvenAnswer.OPEN, 0.25, None, PROOF), robust("sha-dense", 0.0)),
+        (Proven("sha-dense", ProvenAnswer.OPEN, None, 0.125, PROOF), adversarial("sha-dense")),
+    ],
+)
+def test_files_whose_answers_exclude_each_other_are_refused(ledger, dense, one, other):
+    for answer in (one, other):
+        prove(ledger.path.parent, [answer])
+    with pytest.raises(LedgerError, match="contradicts a file of the folder on instance sha-dense"):
+        read_runs(ledger.path)
+
+
+def test_copies_of_answers_that_were_narrowed_later_are_all_read(ledger, dense):
+    ledger.robust("r", dense, 1.0)
+    for answer in (Proven(dense, ProvenAnswer.OPEN, -1.0, 0.5, PROOF), robust(dense, -0.5)):
+        prove(ledger.path.parent, [answer])
+    assert read_runs(ledger.path)["evidence"].tolist() == ["certificate"]
+
+
+def test_of_several_answers_the_decided_and_the_narrowest_is_shown(tmp_path):
+    answers = [
+        robust("a"),
+        *(Proven("a", ProvenAnswer.OPEN, *ends, PROOF) for ends in [(-1.0, -0.5)]),
+        *(Proven("b", ProvenAnswer.OPEN, *ends, PROOF) for ends in [(-1.0, 0.5), (-0.5, 0.5), (0.0, None)]),
+    ]
+    for one in answers:
+        prove(tmp_path, [one])
+    assert best_proven(tmp_path / "proven") == {"a": answers[0], "b": answers[3]}
+
+
+def test_a_changed_file_of_proven_answers_is_refused(ledger, dense):
+    path = prove(ledger.path.parent, [adversarial(dense)])
+    path.write_bytes(path.read_bytes().replace(b"0.25", b"0.01"))
+    with pytest.raises(LedgerError, match="is not the file of proven answers that its name says"):
+        read_runs(ledger.path)
+    path.unlink()
+    os.mkfifo(path)  # no process ever writes to it
+    with pytest.raises(LedgerError, match="is not a file"):
+        read_runs(ledger.path)
+
+
+def entry(**more):
+    answer = {"instances": {"a": "b"}, "answer": "open", "lower": None, "upper": None, "proof": PROOF}
+    sizes = {"bytes": 1, "leaves": 0, "seconds": 0.5}
+    return json.dumps({"format": 1, "problems": [answer | sizes | more]}).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"{}", b'{"format": 2, "problems": []}', b'{"format": 1, "problems": [{}]}', b"[" * 100_000,
+     entry(answer="unknown"), entry(answer="robust"), entry(answer="adversarial", upper=0.0), entry(lower="high"),
+     entry(upper=float("nan")), entry(upper=10**400), entry(proof=3), entry(instances={"a": None}),
+     entry(instances=[]), entry(bytes="1"), entry(leaves=None), entry(seconds=[])],
+)  # fmt: skip
+def test_a_broken_file_of_proven_answers_is_one_line(ledger, data):
+    put_proven(ledger.path.parent, data)
+    with pytest.raises(LedgerError, match="is not a file of proven answers") as caught:
+        read_runs(ledger.path)
+    assert "\n" not in str(caught.value)

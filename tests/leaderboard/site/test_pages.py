@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
@@ -16,6 +17,7 @@ from support.rankings import add_own_and_given_limits
 from support.tiny_sites import HOSTILE, png, source_of
 from support.trainings import Trainings
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
 from vnnbench.leaderboard.site.content import gather
 from vnnbench.leaderboard.site.evidence import BestModel, InstanceEvidence
 from vnnbench.leaderboard.site.figures import data_script, hover
@@ -547,3 +549,32 @@ def test_the_best_network_of_an_instance_is_shown_with_its_features_as_text_and_
     assert files[link[3:]] == b"a network" and files[picture[3:]] == png()
     assert page.images_without_alt == 0 and not page.inline
     assert 'download="best-wine-8n-101-s0--tight.onnx"' in text
+
+
+def page_with(ledger, digest, proven):
+    """Return the text of the page of the only instance, where this is proven of it."""
+    source = replace(source_of(ledger), runs=ledger.runs(proven), proven={digest: proven})
+    files = dict(site_files(source))
+    (page,) = (Page(data.decode()) for path, data in files.items() if path.startswith("instances/") and ".html" in path)
+    return " ".join(page.text.split())
+
+
+def test_the_page_of_an_instance_shows_its_proven_answer_and_how_to_check_it(ledger):
+    digest = ledger.instance("a", problem="<b>")
+    ledger.robust("r", digest, 1.0)
+    text = page_with(ledger, digest, Proven(digest, ProvenAnswer.ROBUST, None, -0.25, "f" * 64, 5457, 120, 0.0888))
+    assert "The bound of a solver excludes a counterexample, and a checked proof shows the same." in text
+    assert "robust, certified" in text and "robust, claimed" not in text
+    assert "vnnbench verify-proof 'LIBRARY/proofs/<b>.npz' --library LIBRARY" in text
+    assert (
+        "answerrobust no value exceeds−0.25 size of the proof5.5 kB leaves120 checked in0.0888 s sha256" + "f" * 64
+    ) in text
+
+
+def test_a_page_without_a_proof_says_that_the_bound_was_not_checked(ledger):
+    digest = ledger.instance("a")
+    ledger.robust("r", digest, 1.0)
+    text = page_with(ledger, "another", Proven("another", ProvenAnswer.ROBUST, None, -0.25, "f" * 64, 5457, 120, 0.1))
+    assert "The bound has not been checked." in text
+    assert "robust, certified" not in text
+    assert "Proven answer" not in text

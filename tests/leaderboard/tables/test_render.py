@@ -25,7 +25,7 @@ LONG_NAMES = (  # noqa: SIM905
 
 JSON_NAMES = [
     "settings", "virtual_best", "ranks", "pairs", "surrogates", "surrogate_values", "faults", "common", "sensitivity",
-    "conditions", "planted", "reference",
+    "conditions", "planted", "proven", "reference",
 ]  # fmt: skip
 
 NO_CONDITIONS = {
