@@ -12,7 +12,7 @@ from vnnbench.instances.library.answer_additions import GrowingAnswers, adding_a
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.proven_answers import ProvenAnswer, ProvenProblem
-from vnnbench.instances.progress import ImportProgress
+from vnnbench.instances.progress import NotingProgress
 from vnnbench.instances.proofs.proof_file import parse_proof
 from vnnbench.prover.problems import prove_problem
 
@@ -28,7 +28,7 @@ class Proved:
 
 
 def prove_library(
-    library: Library, select: Sequence[str], seconds: float, jobs: int, progress: ImportProgress
+    library: Library, select: Sequence[str], seconds: float, jobs: int, progress: NotingProgress
 ) -> Proved:
     """Prove answers to the problems of the selected instances, and add them to the library.
 
