@@ -31,12 +31,14 @@ _LEAST_CASES = 256
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
     """What was found. witness: a point that answers the question; tree: one that shows that there is none; both None:
-    neither was found, because of `ending`. bound: the largest value that is not excluded up to rounding."""
+    neither was found, because of `ending`. bound: with a tree, a number that no value exceeds; else the largest value
+    that is not excluded up to rounding, less `Question.upper`. n_cases: of the searches of all rounds."""
 
     ending: Ending
     witness: Float64Array | None
     tree: Node | None
     bound: float
+    n_cases: int
 
 
 def prove(
@@ -45,23 +47,31 @@ def prove(
     as_witness: Callable[[Float64Array], Float64Array | None],
     seconds: float,
     most_open_nodes: int = 200_000,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Answer a question by a witness or a tree, within some seconds. `as_witness` as in `Search`.
+    """Answer a question by a witness or a tree, within some seconds, or until `should_stop()`. `as_witness` as in
+    `Search`.
 
     Raises `NetworkError`: a bound exceeds float32.
     """
-    deadline = time.monotonic() + seconds
+    deadline, n_cases = time.monotonic() + seconds, 0
+
+    def is_over() -> bool:
+        return should_stop() or time.monotonic() > deadline
+
     chain = Chain(network)
     relaxed = RelaxedNetwork(chain, question.whole)
     for splits, of_next in zip(_SPLITS, (*_SPLITS[1:], None), strict=True):
-        bounds, proven = prove_bounds(question, chain, relaxed, splits, deadline)
+        bounds, proven = prove_bounds(question, chain, relaxed, splits, is_over)
         search = Search(question, chain, relaxed, bounds, as_witness)
         most_cases = float("inf") if of_next is None else max(_LEAST_CASES, _cases_of_bounds(chain, bounds, of_next))
-        ending = search.run(Budget(most_cases, most_open_nodes, deadline))
-        if ending in (Ending.EXCLUDED, Ending.WITNESS) or time.monotonic() > deadline:
+        ending = search.run(Budget(most_cases, most_open_nodes, is_over))
+        n_cases += search.n_cases
+        if ending in (Ending.EXCLUDED, Ending.WITNESS) or is_over():
             break
-    tree = search.tree.nodes(chain, proven) if ending is Ending.EXCLUDED else None
-    return Outcome(ending, search.witness, tree, search.bound)
+    if ending is Ending.EXCLUDED:
+        return Outcome(ending, None, search.tree.nodes(chain, proven), search.largest_closing, n_cases)
+    return Outcome(ending, search.witness, None, search.bound, n_cases)
 
 
 def _cases_of_bounds(chain: Chain, bounds: Bounds, splits: int) -> int:

@@ -8,7 +8,6 @@ float32 is bounded soundly, with its choices as a proof holds them, and closes i
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,11 +46,11 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a search may use: cases that it bounds, nodes that are open at a time, and the time, `time.monotonic()`."""
+    """What a search may use: cases that it bounds, nodes that are open at a time, and time until `is_over()`."""
 
-    cases: float = float("inf")
-    open_nodes: float = float("inf")
-    deadline: float = float("inf")
+    cases: float
+    open_nodes: float
+    is_over: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +74,8 @@ class Search:
     """A search over the whole set.
 
     tree: complete if the search ended as `EXCLUDED`. witness: the point that was found, None without one.
-    n_cases: the number of cases that were bounded.
+    n_cases: the number of cases that were bounded. largest_closing: the largest bound that closes a disjunct, which no
+    value exceeds if the search ended as `EXCLUDED`.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Search:
     ) -> None:
         """bounds: of the pre-activations. as_witness: returns a point, repaired into the set, if it answers the
         question exactly, else None; the search asks about points that do so up to rounding."""
-        self.tree, self.n_cases = GrowingTree(), 0
+        self.tree, self.n_cases, self.largest_closing = GrowingTree(), 0, -float("inf")
         self.witness: Float64Array | None = None
         self._question, self._chain, self._network, self._as_witness = question, chain, network, as_witness
         self._goal = SearchGoal(question, chain)
@@ -102,7 +102,7 @@ class Search:
         while self.witness is None:
             if not self._open:
                 return Ending.EXCLUDED
-            if self.n_cases > budget.cases or len(self._open) > budget.open_nodes or time.monotonic() > budget.deadline:
+            if self.n_cases > budget.cases or len(self._open) > budget.open_nodes or budget.is_over():
                 return Ending.BUDGET
             taken = [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
             without_split = [one for one in taken if one.split < 0]
@@ -205,6 +205,7 @@ class Search:
         for row, function, one, bound in zip(rows, functions, passes, self._sound.of(passes).tolist(), strict=True):
             closed[row] = bound < one.limit or (bound == one.limit and one.or_equal)
             if closed[row]:
+                self.largest_closing = max(self.largest_closing, bound)
                 weights = tuple(map(float, function.weights)) if len(function.weights) > 1 else ()
                 self.tree.close(numbers[owner[row]], Closing(function.disjunct, choices_of(one), weights))
         return closed
