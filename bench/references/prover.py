@@ -24,7 +24,7 @@ from vnnbench.instances.properties.property_file import read_property
 from vnnbench.prover.prove import Outcome, prove
 from vnnbench.prover.search import Ending
 from vnnbench.prover.witness import Witnesses
-from vnnbench.references.inputs import NETWORK_NAME, PROPERTY_NAME
+from vnnbench.references.inputs import NETWORK_NAME, PROPERTY_NAME, import_readers
 from vnnbench.references.reference import Reference, stop_reason
 from vnnbench.solvers.base import Incumbent, Licence, Listener, SolveRequest, SolveResult, Termination
 
@@ -43,6 +43,7 @@ class Prover(Reference):
     defaults: ClassVar[Mapping[str, int | float]] = {}
 
     def version(self) -> str:
+        import_readers()
         return f"{METHOD}+numpy-{np.__version__}"
 
     def licence(self) -> Licence:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -134,6 +136,30 @@ def test_a_network_whose_bounds_overflow_gives_one_line(prove: Prove) -> None:
     assert (result.termination, result.primal_bound, result.dual_bound) == (Termination.ERROR, None, None)
     assert result.message.endswith("the weights are too large; its bounds exceed float32")
     assert "\n" not in result.message
+
+
+@pytest.mark.parametrize("name", ["prover", "pgd"])
+def test_a_run_imports_no_package_that_its_version_has_not_imported(prove: Prove, tmp_path: Path, name: str) -> None:
+    """Runs are forked from a process that has asked for the version; their imports would count as their time."""
+    prove(tiny_network(1.0), tiny_property())
+    script = f"""
+import sys
+from pathlib import Path
+from vnnbench.references.adapters import get_adapter
+from vnnbench.solvers.base import SolveRequest
+
+class Deaf:
+    on_columns = on_incumbent = on_dual_bound = lambda self, told: None
+    should_stop = lambda self: False
+
+solver, folder = get_adapter({name!r}), Path({str(tmp_path)!r})
+solver.version()
+before = set(sys.modules)
+solver.solve(SolveRequest(folder / "model", folder / "log", 20.0, options={{"restarts": 1}}), Deaf())
+print(*(module for module in set(sys.modules) - before if module.partition(".")[0] in ("onnx", "scipy", "torch")))
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []
 
 
 def test_options_gaps_and_nodes_are_refused() -> None:
