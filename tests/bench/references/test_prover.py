@@ -174,8 +174,14 @@ def test_options_gaps_and_nodes_are_refused() -> None:
 # -- through the harness -----------------------------------------------------------------------------------------------
 
 
-def runs_of(library: Library, results: Path, goal: StopGoal = StopGoal.DECIDE, seconds: float = 60.0) -> Any:
-    limits = RunLimits(goal, time_limit_seconds=seconds, memory_limit_bytes=2 << 30)
+def runs_of(
+    library: Library,
+    results: Path,
+    goal: StopGoal = StopGoal.DECIDE,
+    seconds: float = 60.0,
+    memory_mebibytes: int = 2048,
+) -> Any:
+    limits = RunLimits(goal, time_limit_seconds=seconds, memory_limit_bytes=memory_mebibytes << 20)
     run_plan(plan_runs(library.rows, [parse_setting("prover")], [0], limits), library, results, 1, Silent())
     return read_runs(results / "ledger.sqlite").set_index("instance")
 
@@ -211,15 +217,16 @@ def test_a_witness_of_a_surrogate_is_judged_on_the_dense_network(tmp_path: Path)
     assert runs.loc["near--tight", "verdict"] == "robust"
 
 
-def test_a_limit_that_is_too_short_leaves_the_question_open(
-    tmp_path: Path, endless: tuple[Network, VerifyProperty]
+@pytest.mark.parametrize(("limits", "end"), [({"seconds": 1.0}, "time"), ({"memory_mebibytes": 64}, "memory")])
+def test_a_run_that_a_limit_ends_leaves_the_question_open(
+    tmp_path: Path, endless: tuple[Network, VerifyProperty], limits: dict[str, Any], end: str
 ) -> None:
     network, prop = endless
     library = write_library(tmp_path / "library", {"open": Question(prop, network, network)})
-    runs = runs_of(library, tmp_path / "results", seconds=1.0)
+    runs = runs_of(library, tmp_path / "results", **limits)
     assert (runs["verdict"] == "unknown").all() and (runs["fault"] == "none").all()
     assert runs["dual_bound"].isna().all() and (runs["incumbents"] == 0).all()
-    assert (runs["termination"].isin(["time_limit"]) | (runs["ended_by"] == "time")).all()
+    assert ((runs["termination"] == f"{end}_limit").fillna(False) | (runs["ended_by"] == end)).all()
 
 
 def test_a_problem_of_another_family_is_refused(
