@@ -121,7 +121,7 @@ class _Forest:
         self._splits: list[list[tuple[int, int]]] = [[] for _ in of]
 
     def grow(self, is_over: Callable[[], bool]) -> None:
-        """Split leaves until every tree has its splits, needs no more, or it is over."""
+        """Split leaves until every tree has its splits, needs no more, or `is_over()`."""
         for _ in range(self._n_splits):
             if is_over() or not self._split_worst():
                 break

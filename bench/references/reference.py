@@ -46,7 +46,7 @@ class Reference(Solver):
 
     def validate_limits(self, mip_gap: float, node_limit: int | None) -> None:
         if mip_gap or node_limit is not None:
-            raise OptionError(f"{self.name}: takes neither; leave out mip_gap and node_limit")
+            raise OptionError(f"{self.name}: not a MILP solver; leave out mip_gap and node_limit")
 
     def read_model(self, path: Path) -> ModelAsRead:
         raise UnreadableModelError(f"{path}: {self.name} reads the instance's data, not the model")

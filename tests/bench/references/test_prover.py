@@ -167,7 +167,7 @@ def test_options_gaps_and_nodes_are_refused() -> None:
     with pytest.raises(OptionError, match="prover: no option 'restarts'"):
         prover.validate_options({"restarts": "1"})
     for limits in ((0.1, None), (0.0, 5)):
-        with pytest.raises(OptionError, match="prover: takes neither; leave out mip_gap and node_limit"):
+        with pytest.raises(OptionError, match="prover: not a MILP solver; leave out mip_gap and node_limit"):
             prover.validate_limits(*limits)
 
 
