@@ -177,6 +177,7 @@ class Solver(ABC):
     reads_model: its solutions are values of the model's columns; else it works on the instance's data: `property.json`
         and, where the instance has its own network, `network.onnx`, in the folder of `SolveRequest.model_path`. The
         columns of its solutions are then those from which a candidate of the problem is decoded.
+    proves: its dual bounds are claims like any solver's; else it has none.
     data_parts, families: what it needs of an instance if it does not read the model: these parts of the data, and a
         problem of one of these families, or of any if there are none.
     """
@@ -187,6 +188,7 @@ class Solver(ABC):
     streams: ClassVar[bool] = True
     ranked: ClassVar[bool] = True
     reads_model: ClassVar[bool] = True
+    proves: ClassVar[bool] = True
     data_parts: ClassVar[tuple[str, ...]] = ("network",)
     families: ClassVar[tuple[str, ...]] = ()
 

@@ -40,7 +40,7 @@ ROOMS = {
         "text", "words", "ranges", "serialization", "records", "ranking", "tables", "benchmark_sets", "papers", "site",
     ),
     "bench": (
-        "common", "errors", "limits", "references", "prover", "isolation", "judging", "ledger", "runs", "engines",
+        "common", "errors", "limits", "prover", "references", "isolation", "judging", "ledger", "runs", "engines",
         "sharing", "harness", "checking", "proving", "api", "output", "quickstart", "commands", "cli", "__main__",
     ),
 }  # fmt: skip

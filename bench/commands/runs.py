@@ -42,7 +42,7 @@ _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permu
 @click.command(short_help="List the solvers with their versions and licences.")
 @FORMAT
 def solvers(output: str) -> int:
-    """List the solvers, and the heuristics beside them: whether each is installed, its version, its licence and the
+    """List the solvers, and the references beside them: whether each is installed, its version, its licence and the
     size limits of the licence."""
     from vnnbench.output.libraries import show_solvers
 
@@ -105,7 +105,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 )  # fmt: skip
 @click.option(
     "--permute", type=click.IntRange(min=0, max=MAX_PERMUTATIONS), default=0, show_default=True, metavar="K",
-    help="Also run K permutations of each model's rows and columns; not for heuristics, which read no model.",
+    help="Also run K permutations of each model's rows and columns; not for references, which read no model.",
 )  # fmt: skip
 @click.option(
     "--retry", multiple=True, type=click.Choice([reason.value for reason in Retry]),

@@ -122,10 +122,8 @@ def _legend(solver: Solver) -> str:
         return "not ranked."
     read = " and ".join(f"the {part}" for part in (*solver.data_parts, "property"))
     families = f" of family {', '.join(solver.families)}" if solver.families else ""
-    return (
-        f"{solver.title}, not ranked. It reads {read}{families}, not the model, so no size limit applies; it proves "
-        "nothing."
-    )
+    proofs = "its bounds are judged like a solver's" if solver.proves else "it proves nothing"
+    return f"{solver.title}, not ranked. It reads {read}{families}, not the model, so no size limit applies; {proofs}."
 
 
 def _solver_facts(name: str, solver: Solver) -> dict[str, Any]:

@@ -38,14 +38,15 @@ class Outcome:
     """What was found.
 
     witness: a point that answers the question. tree: one that shows that there is none. Both are None if neither was
-    found, because of `ending`. bound: what an open disjunct's value exceeds the question's limit by, at most, up to
-    rounding.
+    found, because of `ending`. bound: with a tree, a number that no value exceeds; else what an open disjunct's value
+    exceeds the question's limit by, at most, up to rounding. n_cases: of the searches of all rounds.
     """
 
     ending: Ending
     witness: Float64Array | None
     tree: Node | None
     bound: float
+    n_cases: int
 
 
 def prove(
@@ -54,15 +55,17 @@ def prove(
     as_witness: Callable[[Float64Array], Float64Array | None],
     seconds: float,
     most_open_nodes: int = 200_000,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Answer a question by a witness or a tree, within some seconds. `as_witness` as in `Search`.
+    """Answer a question by a witness or a tree, within some seconds, or until `should_stop()`. `as_witness` as in
+    `Search`.
 
     Raises `NetworkError`: a bound exceeds float32, or the layers are too large for dense matrices.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):  # the matrices are small: more threads take longer
-        return _prove(question, network, as_witness, time.monotonic() + seconds, most_open_nodes)
+        return _prove(question, network, as_witness, time.monotonic() + seconds, most_open_nodes, should_stop)
 
 
 def _prove(
@@ -71,26 +74,31 @@ def _prove(
     as_witness: Callable[[Float64Array], Float64Array | None],
     deadline: float,
     most_open_nodes: int,
+    should_stop: Callable[[], bool],
 ) -> Outcome:
+    def is_over() -> bool:
+        return should_stop() or time.monotonic() > deadline
+
     chain = Chain(network)
     relaxed = RelaxedNetwork(chain, question.whole)
-    least_bound, number = float("inf"), 0
+    least_bound, number, n_cases = float("inf"), 0, 0
     while True:
-        bounds, proven = prove_bounds(question, chain, relaxed, _SPLITS[number], deadline)
+        bounds, proven = prove_bounds(question, chain, relaxed, _SPLITS[number], is_over)
         search, started = Search(question, chain, relaxed, bounds, as_witness), time.monotonic()
-        ending = search.run(Budget(_most_cases(chain, bounds, number), deadline, most_open_nodes))
+        ending = search.run(Budget(_most_cases(chain, bounds, number), is_over, most_open_nodes))
         now = time.monotonic()
         if ending is Ending.BUDGET and deadline - now < _TIME_OF_ROUND * (now - started):
-            ending = search.run(Budget(float("inf"), deadline, most_open_nodes))
+            ending = search.run(Budget(float("inf"), is_over, most_open_nodes))
         elif ending is Ending.BUDGET and _doublings_left(search) < _FEW_DOUBLINGS:
-            ending = search.run(Budget(2.0 * search.n_cases, deadline, most_open_nodes))
-        least_bound = min(least_bound, search.bound)
-        is_last = number == len(_SPLITS) - 1 or time.monotonic() > deadline
+            ending = search.run(Budget(2.0 * search.n_cases, is_over, most_open_nodes))
+        least_bound, n_cases = min(least_bound, search.bound), n_cases + search.n_cases
+        is_last = number == len(_SPLITS) - 1 or is_over()
         if is_last or ending in (Ending.EXCLUDED, Ending.WITNESS):
             break
         number = min(number + (2 if _doublings_left(search) > _MANY_DOUBLINGS else 1), len(_SPLITS) - 1)
-    tree = search.tree.nodes(chain, proven) if ending is Ending.EXCLUDED else None
-    return Outcome(ending, search.witness, tree, least_bound)
+    if ending is Ending.EXCLUDED:
+        return Outcome(ending, None, search.tree.nodes(chain, proven), search.largest_closing, n_cases)
+    return Outcome(ending, search.witness, None, least_bound, n_cases)
 
 
 def _most_cases(chain: Chain, bounds: Bounds, number: int) -> float:

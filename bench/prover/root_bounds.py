@@ -7,8 +7,7 @@ bound take as long as three full levels, and leave less than half of the main tr
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +29,11 @@ _NUMBERS_AT_A_TIME = 1 << 23
 
 
 def prove_bounds(
-    question: Question, chain: Chain, network: RelaxedNetwork, splits: int | None, deadline: float
+    question: Question, chain: Chain, network: RelaxedNetwork, splits: int | None, is_over: Callable[[], bool]
 ) -> tuple[Bounds, list[ProvenBound]]:
     """Return bounds of all pre-activations with a ReLU, and what a proof records of them, in the order of the file.
 
-    splits: of each bound's tree; None: without trees. After the deadline, a `time.monotonic()`, trees do not grow.
+    splits: of each bound's tree; None: without trees. Once `is_over()` is true, trees do not grow.
     Bounds are float32 numbers, as in the file. A ReLU that is stable has only the bound that shows it.
     """
     n = len(chain.relu)
@@ -51,7 +50,7 @@ def prove_bounds(
             lines = Lines.of(bounds, chain.relu, start)
             for rows in _undecided(values, _NUMBERS_AT_A_TIME // ((splits + 1) * start)):
                 forest = _Forest(network, sound, [functions[row] for row in rows], lines, splits)
-                forest.grow(deadline)
+                forest.grow(is_over)
                 for row, (value, tree) in zip(rows, forest.proven(chain), strict=True):
                     narrowed = float(_outwards(np.array([value]))[0])
                     if narrowed < values[row]:
@@ -121,10 +120,10 @@ class _Forest:
         self._paths: list[list[Path]] = [[()] for _ in of]
         self._splits: list[list[tuple[int, int]]] = [[] for _ in of]
 
-    def grow(self, deadline: float) -> None:
-        """Split leaves until every tree has its splits, needs no more, or the time is over."""
+    def grow(self, is_over: Callable[[], bool]) -> None:
+        """Split leaves until every tree has its splits, needs no more, or `is_over()`."""
         for _ in range(self._n_splits):
-            if time.monotonic() > deadline or not self._split_worst():
+            if is_over() or not self._split_worst():
                 break
 
     def _split_worst(self) -> bool:

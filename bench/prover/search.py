@@ -8,7 +8,6 @@ float32 is bounded soundly, with its choices as a proof holds them, and closes i
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,14 +48,14 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a search may use: the cases that it bounds, the time, `time.monotonic()`, and the nodes that are open.
+    """What a search may use: the cases that it bounds, the time until `is_over()`, and the nodes that are open.
 
     With more open nodes the newest are split first, so that there are hardly more.
     """
 
-    cases: float = float("inf")
-    deadline: float = float("inf")
-    open_nodes: float = float("inf")
+    cases: float
+    is_over: Callable[[], bool]
+    open_nodes: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +82,8 @@ class Search:
     """A search over the whole set.
 
     tree: complete if the search ended as `EXCLUDED`. witness: the point that was found, None without one.
-    n_cases: the number of cases that were bounded. first_bound: the largest bound before any split.
+    n_cases: the number of cases that were bounded. first_bound: the largest bound before any split. largest_closing:
+    the largest bound that closes a disjunct, which no value exceeds if the search ended as `EXCLUDED`.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Search:
         """bounds: of the pre-activations. as_witness: returns a point, repaired into the set, if it answers the
         question exactly, else None; the search asks about points that do so up to rounding."""
         self.tree, self.n_cases, self.first_bound = GrowingTree(), 0, float("inf")
+        self.largest_closing = -float("inf")
         self.witness: Float64Array | None = None
         self._question, self._chain, self._network, self._as_witness = question, chain, network, as_witness
         self._goal = SearchGoal(question, chain)
@@ -114,7 +115,7 @@ class Search:
         while self.witness is None:
             if not self._open:
                 return Ending.EXCLUDED
-            if self.n_cases > budget.cases or time.monotonic() > budget.deadline:
+            if self.n_cases > budget.cases or budget.is_over():
                 return Ending.BUDGET
             taken = [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
             if any(one.tries == _TRIES for one in taken):
@@ -230,9 +231,10 @@ class Search:
             )
             for row, function in zip(rows, functions, strict=True)
         ]
-        for row, function, one, is_shown in zip(rows, functions, passes, self._sound.shown(passes), strict=True):
-            closed[row] = is_shown
-            if is_shown:
+        for row, function, one, bound in zip(rows, functions, passes, self._sound.shown(passes), strict=True):
+            closed[row] = bound is not None
+            if bound is not None:
+                self.largest_closing = max(self.largest_closing, bound)
                 weights = tuple(map(float, function.weights)) if len(function.weights) > 1 else ()
                 self.tree.close(numbers[owner[row]], Closing(function.disjunct, choices_of(one), weights))
         return closed

@@ -16,6 +16,7 @@ from vnnbench.instances.proofs.proof_file import SLOPE_UNIT
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds, Fixed, OfDisjunct, OfNeuron, Pass
 from vnnbench.instances.proofs.writing import Choices
+from vnnbench.instances.rationals import float_above
 
 Path = tuple[int, ...]
 """The splits above a case, from the root: neuron + 1 where z >= 0 is fixed, -(neuron + 1) where z <= 0 is."""
@@ -71,12 +72,17 @@ class SoundBounds:
         bounds[np.isnan(bounds)] = np.inf
         return bounds
 
-    def shown(self, passes: Sequence[Pass]) -> list[bool]:
-        """Return whether the bounds of passes of one depth meet their limits; exactly, where that is close."""
-        found = []
+    def shown(self, passes: Sequence[Pass]) -> list[float | None]:
+        """Return the bounds that passes of one depth show, rounded up; None where one does not meet its limit, which is
+        decided exactly where it is close."""
+        found: list[float | None] = []
         for one, value, error in zip(passes, *(numbers.tolist() for numbers in self._floats_of(passes)), strict=True):
-            is_shown = _holds(one, value + error)
-            found.append(is_shown or (value - error <= one.limit and _holds(one, self._exact.of(one))))
+            if _holds(one, value + error):
+                found.append(value + error)
+            elif value - error <= one.limit and _holds(one, exact := self._exact.of(one)):
+                found.append(float_above(exact))
+            else:
+                found.append(None)
         return found
 
     def _floats_of(self, passes: Sequence[Pass]) -> tuple[Float64Array, Float64Array]:

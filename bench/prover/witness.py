@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import cached_property
 
 from vnnbench.instances.arrays import Float64Array
@@ -27,9 +28,13 @@ class Witnesses:
         It must meet the goal, or have a value above `upper`.
         """
         point = self._problem.repair(x)
-        value = None if point is None else self._problem.evaluate(self._exact, point)
+        value = None if point is None else self.value(point)
         if value is None:
             return None
         if self._upper is not None:
             return point if value > self._upper else None
         return point if self._problem.confirms(value) else None
+
+    def value(self, point: Float64Array) -> Fraction | None:
+        """Return the exact value at a point of the set; None where the problem has none."""
+        return self._problem.evaluate(self._exact, point)

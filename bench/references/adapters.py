@@ -19,6 +19,12 @@ def _pgd() -> Solver:
     return Pgd()
 
 
+def _prover() -> Solver:
+    from vnnbench.references.prover import Prover
+
+    return Prover()
+
+
 def _straight_through() -> Solver:
     from vnnbench.references.straight_through import StraightThrough
 
@@ -33,6 +39,7 @@ def _perceptron() -> Solver:
 
 REFERENCES: dict[str, Callable[[], Solver]] = {
     "pgd": _pgd,
+    "prover": _prover,
     "straight-through": _straight_through,
     "perceptron": _perceptron,
 }

@@ -37,7 +37,7 @@ from vnnbench.instances.properties.property import ClosestProperty, Property
 from vnnbench.instances.properties.property_file import read_property
 from vnnbench.instances.randomness import unit_interval
 from vnnbench.instances.training.batched import reproducible_torch
-from vnnbench.references.inputs import NETWORK_NAME, PROPERTY_NAME
+from vnnbench.references.inputs import NETWORK_NAME, PROPERTY_NAME, import_readers
 from vnnbench.references.projection import projection_onto
 from vnnbench.references.reference import Reference, stop_reason
 from vnnbench.solvers.base import Incumbent, Licence, Listener, SolveRequest, SolveResult, Termination
@@ -62,6 +62,7 @@ class Pgd(Reference):
     defaults: ClassVar[Mapping[str, int | float]] = {"restarts": 1024, "steps": 100, "step_size": 0.25}
 
     def version(self) -> str:
+        import_readers()
         return f"{METHOD}+torch-{torch.__version__.partition('+')[0]}"
 
     def licence(self) -> Licence:

@@ -1,4 +1,4 @@
-"""The common base of the references: heuristics without a bound, which read data and have numbers as options."""
+"""The common base of the references, which read data and have numbers as options."""
 
 from __future__ import annotations
 
@@ -24,9 +24,13 @@ MOST = 10**9
 
 
 class Reference(Solver):
-    """A heuristic that is shown beside the solvers. defaults: the values of its options, which are positive numbers."""
+    """A method that is shown beside the solvers: a heuristic without a bound, unless it says that it `proves`.
+
+    defaults: the values of its options, which are positive numbers.
+    """
 
     ranked: ClassVar[bool] = False
+    proves: ClassVar[bool] = False
     reads_model: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, int | float]]
 
@@ -42,7 +46,7 @@ class Reference(Solver):
 
     def validate_limits(self, mip_gap: float, node_limit: int | None) -> None:
         if mip_gap or node_limit is not None:
-            raise OptionError(f"{self.name}: has no bound and no nodes; leave out mip_gap and node_limit")
+            raise OptionError(f"{self.name}: not a MILP solver; leave out mip_gap and node_limit")
 
     def read_model(self, path: Path) -> ModelAsRead:
         raise UnreadableModelError(f"{path}: {self.name} reads the instance's data, not the model")

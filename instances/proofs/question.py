@@ -82,6 +82,14 @@ class Question:
             raise ProofError("radius must be null: only a problem that asks for a distance has one")
         elif proof.claim is Claim.EXCLUDED and not isinstance(prop, VerifyProperty | LinearProperty):
             raise ProofError(f'claim must be "{Claim.UPPER}": the problem does not ask whether a goal is met')
+        return cls.about(prop, proof.upper, proof.radius)
+
+    @classmethod
+    def about(cls, prop: Property, upper: float | None = None, radius: float | None = None) -> Question:
+        """Return the question whether no input meets the property's goal, or no value exceeds `upper`.
+
+        radius: of the ball, if it is another than that of the set. Raises `ProofError`: the set has no such ball.
+        """
         clauses: list[range] = []
         disjuncts: list[tuple[Atom, ...]] = []
         for clause in prop.goal.clauses:
@@ -91,12 +99,12 @@ class Question:
         if isinstance(prop, ClosestProperty):
             disjuncts = [tuple(replace(a, constant=a.constant - prop.margin) for a in atoms) for atoms in disjuncts]
         return cls(
-            whole=_whole(prop.input_set, proof.radius),
+            whole=_whole(prop.input_set, radius),
             constraints=prop.input_set.constraints,
             disjuncts=tuple(disjuncts),
             clauses=tuple(clauses),
             strict=tuple(tuple(all_strict or atom.strict for atom in atoms) for atoms in disjuncts),
-            upper=proof.upper,
+            upper=upper,
         )
 
     def is_shown(self, closed: Container[int]) -> bool:

@@ -11,8 +11,8 @@ A facet (FACETS) divides the instances into classes; s_k is the class's even sha
 instances leaves the rest of its share to the others. The emptier a class is left, the more the next missing instance
 costs, so that shortages are spread over classes. Difficulty weighs most, and instances that take less than a second are
 taken only if the others are not enough: they say little about a solver. Open instances are a class like any other, so
-that the set stays useful. Runs of references do not count, because they cannot prove. HiGHS inside scipy
-solves the MILP; the same runs and versions give the same set.
+that the set stays useful. Runs of references do not count, because the set is for solvers. HiGHS inside scipy solves
+the MILP; the same runs and versions give the same set.
 Source: Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13, 443-490.
 """
 

@@ -87,6 +87,12 @@ _COUNTEREXAMPLES = (
     "runs with a counterexample to the dense network, confirmed in exact arithmetic at a point within 1e-5 of the "
     "solver's"
 )
+_ROBUST = (
+    "runs on a dense instance whose dual bound excludes a counterexample, within the time limit; claimed by the "
+    "solver, or certified by a checked proof"
+)
+_CERTIFIED = "robust runs whose claim is certified by a checked proof"
+_CLAIMED = "robust runs that rest on the solver's claim alone"
 _FIRST = "median time to the first counterexample, over the runs that found one"
 _ENDED = (
     "runs that are not solved, spent or wrong, by how they ended: by the time limit or with an answer after it; by the "
@@ -152,8 +158,7 @@ _SETTING_COLUMNS = (
     ),
     Column(
         "robust", "robust",
-        "runs on a dense instance whose dual bound excludes a counterexample, within the time limit; claimed by the "
-        "solver, or certified by a checked proof",
+        _ROBUST,
         {
             Table.ANSWERS: Shown(
                 about="robust: claimed by the solver, on dense networks only. Both within the time limit: a later "
@@ -170,7 +175,7 @@ _SETTING_COLUMNS = (
         value=_robust, exported=False,
     ),
     Column(
-        "robust_certified", "cert", "robust runs whose claim is certified by a checked proof",
+        "robust_certified", "cert", _CERTIFIED,
         {
             Table.ANSWERS: Shown(when=where_any("robust_certified"), late=True),
             Table.SITE_RANKING: Shown(
@@ -180,7 +185,7 @@ _SETTING_COLUMNS = (
         },
     ),
     Column(
-        "robust_claimed", "robust", "robust runs that rest on the solver's claim alone",
+        "robust_claimed", "robust", _CLAIMED,
         {
             Table.LATEX: Shown(
                 "Robust",
@@ -406,6 +411,16 @@ _REFERENCE_COLUMNS = (
     Column(
         "counterexamples", "cex", _COUNTEREXAMPLES, {Table.REFERENCE: Shown(about="", when=_some_answers)},
     ),
+    Column(
+        "robust", "robust", _ROBUST,
+        {Table.REFERENCE: Shown(about="", when=lambda rows: any(map(_robust, rows)))},
+        value=_robust, exported=False,
+    ),
+    Column(
+        "robust_certified", "cert", _CERTIFIED,
+        {Table.REFERENCE: Shown(when=where_any("robust_certified"), late=True)},
+    ),
+    Column("robust_claimed", "", _CLAIMED),
     Column(
         "values", "value",
         "runs on a problem without a threshold that have a value confirmed in exact arithmetic, within the time limit",

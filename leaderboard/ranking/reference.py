@@ -1,8 +1,8 @@
 """The rows of the references, which stand beside the MILP solvers and are not ranked (`vnnbench.references`).
 
 A solver is not ranked if its `Solver.ranked` is false. A heuristic proves nothing, so a rank by solved runs would say
-little about it, and its times would shrink or fill the common set. What it finds is judged like all else, and refutes
-claims like all else.
+little about it, and its times would shrink or fill the common set. The prover is made for one family, and does not read
+the MILP. What they report is judged like all else, and refutes claims like all else.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class ReferenceRow:
     """One setting of a reference in one group (catalogue values in the order of `Leaderboard.by`).
 
     counterexamples, values: runs that found one, confirmed exactly on the dense network within the time limit. alone:
-    runs with a counterexample on an instance that solvers ran without finding one. missed: runs without one on an
+    runs with a counterexample on an instance that solvers ran without finding one. robust_certified, robust_claimed: as
+    in a `SettingRow`; a heuristic has none. missed: runs without one on an
     instance where a solver found one. better: runs with a value that the best one of ranked solvers on the problem does
     not reach (`aggregates.reached`). gap: mean of `aggregates.relative_gap` of these two values, negative where the
     run's is the larger one, over the runs with both. The median is over the runs that have a counterexample; None if
@@ -38,6 +39,8 @@ class ReferenceRow:
     setting: Setting
     runs: int
     counterexamples: int
+    robust_certified: int
+    robust_claimed: int
     values: int
     better: int
     gap: float | None
@@ -78,6 +81,8 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
             setting=setting,
             runs=len(own),
             counterexamples=int(own["counterexamples"].sum()),
+            robust_certified=int(own["robust_certified"].sum()),
+            robust_claimed=int(own["robust_claimed"].sum()),
             values=int(own["values"].sum()),
             better=int(own["better"].sum()),
             gap=mean(own["gap"].dropna().to_numpy(float)),

@@ -48,6 +48,9 @@ def test_solvers_prints_references_with_the_versions_of_their_runs_and_that_they
     legend = " ".join(capsys.readouterr().out.split())
     assert "pgd: projected gradient ascent, not ranked. It reads the network and the property, not" in legend
     assert "perceptron: averaged perceptron, not ranked. It reads the property of family train, not" in legend
+    said = dict(part.split(": ", 1) for part in re.split(r"(?<=\.) (?=[a-z-]+: )", legend[legend.index("pgd: ") :]))
+    assert {name for name, text in said.items() if "proves nothing" in text} == {*REFERENCES} - {"prover"}
+    assert "its bounds are judged like a solver's" in said["prover"]
 
 
 def test_run_again_runs_nothing_and_leaderboard_ranks(

@@ -1,4 +1,4 @@
-"""The attack is shown beside the ranking, and does not change any of its numbers."""
+"""A reference is shown beside the ranking, and does not change any of its numbers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from support.trainings import Trainings
 from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty
 from vnnbench.leaderboard.benchmark_sets.selection import SelectionError, select_instances
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
 from vnnbench.leaderboard.tables.render import Format, render
 
 
@@ -133,3 +134,48 @@ def test_the_gap_of_a_heuristic_that_is_better_than_the_solvers_is_negative(ledg
 def test_an_attack_has_no_gap(beside: Any) -> None:
     (row,) = build_leaderboard(beside.runs()).reference
     assert (row.gap, row.better) == (None, 0)
+
+
+@pytest.fixture
+def proving(ledger: Any) -> Any:
+    """Runs of the prover: a counterexample, two claims of which one is proven, a late one and a refuted one."""
+    for name in ("found", "certified", "claimed", "late", "refuted"):
+        ledger.instance(name, problem=name, network=name, dense_network=name)
+    ledger.found("p1", "sha-found", 1.0, solver="prover", termination="solution_found")
+    for run, name, seconds in (("p2", "certified", 2.0), ("p3", "claimed", 3.0), ("p4", "late", 400.0)):
+        ledger.robust(run, f"sha-{name}", seconds, solver="prover", termination="bound_reached")
+    ledger.robust("p5", "sha-refuted", 2.0, solver="prover", termination="bound_reached")
+    ledger.found("h5", "sha-refuted", 2.0)
+    return ledger
+
+
+PROVEN = Proven("sha-certified", ProvenAnswer.ROBUST, None, -0.25, "f" * 64)
+
+
+def test_a_reference_that_proves_counts_its_certified_and_claimed_answers(proving: Any) -> None:
+    (row,) = build_leaderboard(proving.runs(PROVEN)).reference
+    assert (row.runs, row.counterexamples, row.robust_certified, row.robust_claimed) == (5, 1, 1, 1)
+    (row,) = build_leaderboard(proving.runs()).reference
+    assert (row.robust_certified, row.robust_claimed) == (0, 2)
+
+
+def test_columns_of_proofs_are_there_if_a_reference_proves(proving: Any) -> None:
+    leaderboard = build_leaderboard(proving.runs(PROVEN))
+    text = render(leaderboard, Format.TABLE).partition("Reference, not ranked")[2]
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert text.split()[:9] == ["setting", "runs", "cex", "robust", "cert", "alone", "missed", "err", "first"]
+    lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert lines["prover"][:4] == ["5", "1", "2", "1"]
+    assert "cert: robust runs whose claim is certified by a checked proof." in " ".join(text.split())
+    assert "| prover | 5 | 1 | 2 | 1 |" in render(leaderboard, Format.MARKDOWN).replace("  ", " ")
+
+
+def test_columns_of_proofs_are_not_there_for_heuristics(beside: Any) -> None:
+    text = render(build_leaderboard(beside.runs()), Format.TABLE).partition("Reference, not ranked")[2]
+    assert "robust" not in text and "cert" not in text
+    assert "A heuristic proves nothing." in " ".join(text.split())
+
+
+def test_json_has_the_answers_of_a_reference(proving: Any) -> None:
+    (row,) = json.loads(render(build_leaderboard(proving.runs(PROVEN)), Format.JSON))["reference"]
+    assert (row["setting"], row["robust_certified"], row["robust_claimed"]) == ("prover", 1, 1)

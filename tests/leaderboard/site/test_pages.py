@@ -245,6 +245,15 @@ def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger):
     assert ">pgd<" in files["instances/one.html"].decode()
 
 
+def test_the_page_shows_what_a_reference_proves(ledger):
+    ledger.found("h", ledger.instance("one", problem="p1"), 1.0)
+    ledger.robust("p", ledger.instance("two", problem="p2"), 1.0, solver="prover")
+    files = dict(site_files(source_of(ledger)))
+    text = " ".join(Page(files["index.html"].decode()).text.split())
+    assert "settingrunscexrobustalonemissederrfirst prover101000– Beside the solvers" in text
+    assert "claimed" in Page(files["instances/two.html"].decode()).text
+
+
 def test_the_attack_is_in_no_comparison_of_surrogates_and_is_never_the_fastest_run(pairs):
     for solver, dense, surrogate in (("highs", 4.0, 2.0), ("pgd", 0.5, 0.25)):
         pairs.dense("p1", dense, solver=solver)
