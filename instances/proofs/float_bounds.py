@@ -46,6 +46,7 @@ class FloatBounds:
             for i, coefficient in constraint.terms:
                 self._constraints[row, i] = float(coefficient)
             self._ends[:, row] = [float(end or 0) for end in (constraint.lower, constraint.upper)]
+        self._single_atoms: dict[int, tuple[list[int], list[float], float]] = {}
         self._by_depth: dict[int, tuple[list[Float64Array], list[Float64Array]]] = {}
         self._weightless = [~layer.has_weights() for layer in chain.layers]
         # Per layer: n products, and some more operations on each number; 1 % is for the rounding of the errors' sums.
@@ -111,10 +112,19 @@ class FloatBounds:
                 A[row, inputs] = weights / divisor
                 constant[row] = layer.b[j] / divisor
             else:
-                coefficients, exact = self._question.mean(one.function.disjunct, one.function.weights)
-                A[row, list(coefficients)] = [float(coefficient) for coefficient in coefficients.values()]
-                constant[row] = float(exact)
+                outputs, coefficients, constant[row] = self._mean(one.function)
+                A[row, outputs] = coefficients
         return A, constant
+
+    def _mean(self, function: OfDisjunct) -> tuple[list[int], list[float], float]:
+        """Return the outputs of `Question.mean`, their coefficients and the constant, each number rounded once."""
+        if function.disjunct in self._single_atoms:
+            return self._single_atoms[function.disjunct]
+        coefficients, constant = self._question.mean(function.disjunct, function.weights)
+        mean = list(coefficients), list(map(float, coefficients.values())), float(constant)
+        if len(function.weights) == 1:
+            self._single_atoms[function.disjunct] = mean
+        return mean
 
     def _over_parts(
         self, passes: Sequence[Pass], A: Float64Array, x_size: Float64Array
