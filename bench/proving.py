@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
-from vnnbench.instances.errors import LibraryError, NetworkError, ProofError
+from vnnbench.instances.errors import LibraryError, NetworkError, ProofError, PropertyError
 from vnnbench.instances.generation.workers import workers
 from vnnbench.instances.library.answer_additions import GrowingAnswers, adding_answers
 from vnnbench.instances.library.catalog import CatalogRow
@@ -51,7 +51,7 @@ def prove_library(
                 name = pending.pop(future)
                 try:
                     _add(answers, name, *future.result())
-                except NetworkError as error:
+                except (NetworkError, PropertyError) as error:
                     progress.note(f"{name} is left out: {error}")
                 except ProofError as error:
                     rejected.append(f"{name}: {error}")

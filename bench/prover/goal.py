@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float32Array
+from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import OfDisjunct
@@ -20,6 +21,8 @@ from vnnbench.prover.relaxed import Functions
 
 SHARES = 256
 """The sum of the shares of a disjunct's atoms."""
+_MOST_ATOMS = 2_000
+"""The most atoms of a goal: each starts as a function whose shares are of all atoms."""
 ShareArray = npt.NDArray[np.int16]
 """Shares (m, a) of all atoms, in m functions; those of one disjunct are not 0."""
 
@@ -28,7 +31,10 @@ class SearchGoal:
     """The atoms of a question, through all disjuncts, less the limit that no value may exceed."""
 
     def __init__(self, question: Question, chain: Chain) -> None:
+        """Raises `PropertyError`: the goal has too many atoms."""
         atoms = [atom for disjunct in question.disjuncts for atom in disjunct]
+        if len(atoms) > _MOST_ATOMS:
+            raise PropertyError(f"its goal has {len(atoms)} atoms; the prover takes {_MOST_ATOMS}")
         A, constant = np.zeros((len(atoms), chain.n_outputs)), np.zeros(len(atoms))
         for row, atom in enumerate(atoms):
             for k, coefficient in atom.terms:

@@ -60,7 +60,8 @@ def prove(
     """Answer a question by a witness or a tree, within some seconds, or until `should_stop()`. `as_witness` as in
     `Search`.
 
-    Raises `NetworkError`: a bound exceeds float32, or the layers are too large for dense matrices.
+    Raises `NetworkError`: a bound exceeds float32, or the layers are too large for dense matrices; `PropertyError`: the
+    goal has too many atoms.
     """
     from threadpoolctl import threadpool_limits
 

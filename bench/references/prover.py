@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from vnnbench.common.numbers import finite
-from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.errors import NetworkError, PropertyError
 from vnnbench.instances.families.verify import VerifyProblem
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.proofs.question import Question
@@ -60,7 +60,7 @@ class Prover(Reference):
         found, message = None, ""
         try:
             found = prove(question, network, witnesses, deadline - time.monotonic(), should_stop=listener.should_stop)
-        except NetworkError as error:
+        except (NetworkError, PropertyError) as error:
             message = str(error)
         primal_bound, dual_bound = (None, None) if found is None else _reported(found, witnesses, listener)
         return SolveResult(

@@ -17,6 +17,7 @@ from support.brute_force import brute_force
 from support.fraction_proofs import accepts
 from support.fuzzing import EXAMPLES
 from support.random_problems import random_layers, random_problem
+from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, everywhere, nowhere
@@ -27,6 +28,7 @@ from vnnbench.instances.proofs.writing import tree_of
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
+from vnnbench.prover import goal
 from vnnbench.prover.prove import prove
 from vnnbench.prover.search import Ending
 from vnnbench.prover.witness import Witnesses
@@ -162,3 +164,12 @@ def test_atoms_that_exclude_each_other_are_excluded_by_a_mean_of_them():
     prop = LinearProperty(box_set(-np.ones(1), np.ones(1)), OutputGoal(((atoms,),)), False, None, None)
     found, proof = proved(network, prop)
     assert found.ending is Ending.EXCLUDED and sum(proof.tree.weights) == 1 and (proof.tree.weights > 0).all()
+
+
+def test_a_goal_of_too_many_atoms_is_refused(monkeypatch):
+    network = LayeredNetwork((Layer(np.eye(3), np.zeros(3), nowhere(3)),))
+    prop = VerifyProperty(box_set(np.zeros(3), np.ones(3)), 0, (1, 2), True, None, None)
+    assert prove(Question.about(prop), network, Witnesses(prop, network), 5.0).ending is Ending.WITNESS
+    monkeypatch.setattr(goal, "_MOST_ATOMS", 1)
+    with pytest.raises(PropertyError, match="its goal has 2 atoms; the prover takes 1"):
+        prove(Question.about(prop), network, Witnesses(prop, network), 5.0)
