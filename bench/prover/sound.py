@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -77,9 +76,9 @@ class SoundBounds:
         decided exactly where it is close."""
         found: list[float | None] = []
         for one, value, error in zip(passes, *(numbers.tolist() for numbers in self._floats_of(passes)), strict=True):
-            if _holds(one, value + error):
+            if one.holds(value + error):
                 found.append(value + error)
-            elif value - error <= one.limit and _holds(one, exact := self._exact.of(one)):
+            elif value - error <= one.limit and one.holds(exact := self._exact.of(one)):
                 found.append(float_above(exact))
             else:
                 found.append(None)
@@ -92,10 +91,6 @@ class SoundBounds:
         at_a_time = max(1, _NUMBERS_AT_A_TIME // (self._chain.n_inputs + self._chain.starts[passes[0].depth]))
         parts = [self._floats.of(passes[start : start + at_a_time]) for start in range(0, len(passes), at_a_time)]
         return np.concatenate([value for value, _ in parts]), np.concatenate([error for _, error in parts])
-
-
-def _holds(one: Pass, bound: float | Fraction) -> bool:
-    return bound < one.limit or (one.or_equal and bound == one.limit)
 
 
 def choices_of(one: Pass) -> Choices:

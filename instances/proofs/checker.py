@@ -59,7 +59,7 @@ def check_proof(proof: Proof, prop: Property, network: Layered) -> Checked:
     for together in _batches(reader.passes(), chain):
         for one, value, error in zip(together, *(numbers.tolist() for numbers in floats.of(together)), strict=True):
             # Where float64 overflowed, both comparisons fail.
-            if not _holds(one, value + error) and (value - error > one.limit or not _holds(one, exact.of(one))):
+            if not one.holds(value + error) and (value - error > one.limit or not one.holds(exact.of(one))):
                 raise ProofError(f"{one.function} is not shown: a pass gives {value:.9g}, not {one.limit:.9g} or less")
     upper = Fraction(0) if proof.upper is None else Fraction(proof.upper)
     if proof.radius is not None:
@@ -76,10 +76,6 @@ def _value_at_witness(proof: Proof, prop: Property, network: Layered) -> Fractio
     if value is None:
         raise ProofError("the problem has no value at the witness")
     return value
-
-
-def _holds(one: Pass, bound: float | Fraction) -> bool:
-    return bound < one.limit or (one.or_equal and bound == one.limit)
 
 
 def _batches(passes: Iterator[Pass], chain: Chain) -> Iterator[list[Pass]]:

@@ -106,6 +106,10 @@ class Pass:
     limit: float
     or_equal: bool
 
+    def holds(self, bound: float | Fraction) -> bool:
+        """Return whether the pass shows what it must, if this is the bound that it gives."""
+        return bound < self.limit or (self.or_equal and bound == self.limit)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Node:
