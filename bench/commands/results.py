@@ -71,7 +71,8 @@ def answers(results: Path, output: str) -> int:
     """Print the best known objective value of every instance in RESULTS in MIPLIB's .solu format.
 
     \b
-    =opt=   a verified value that meets a proven bound, or an unrefuted one that a solver claims
+    =opt=   a verified value that meets a bound, which is proven,
+            or claimed by a solver and not refuted
     =best=  a verified value
     =inf=   a proof that there is no value
     =unkn=  no verified value
