@@ -10,9 +10,12 @@ a kink, where no gradient points to a better value.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
-from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.bounds.support_function import Support
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import InputSet
@@ -23,7 +26,10 @@ STARTS = 64
 """The number of starting points, beside the centre."""
 
 _STEPS = 200
-_SHARES = np.ldexp(1.0, -np.arange(8))
+_SHARES = 8
+"""The number of shares of the way that a step tries: 1, 1/2, 1/4 and so on."""
+
+FloatArray = TypeVar("FloatArray", Float32Array, Float64Array)
 
 
 def ascend(network: Network, prop: VerifyProperty, key: str) -> Float64Array:
@@ -34,12 +40,28 @@ def ascend(network: Network, prop: VerifyProperty, key: str) -> Float64Array:
     """
     support = Support(prop.input_set)
     x = _starts(prop.input_set, support, key)
-    value, gradient = _value_and_gradient(network, prop, x)
+    x, value = climb(x, lambda A: support.maximizers(A)[0], lambda x: _value_and_gradient(network, prop, x), _STEPS)
+    repaired = (prop.input_set.repair(x[row]) for row in np.argsort(-value, kind="stable"))
+    return next((point for point in repaired if point is not None), prop.input_set.centre)
+
+
+def climb(
+    x: FloatArray,
+    corners: Callable[[FloatArray], FloatArray],
+    value_and_gradient: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    steps: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the points that ascents from x (m, n_0) reach in at most `steps` steps, and the values (m,) there.
+
+    corners: where linear functionals (m, n_0) attain their maxima over the set. value_and_gradient: (m,) and (m, n_0)
+    at points. x is overwritten.
+    """
+    value, gradient = value_and_gradient(x)
+    shares = np.ldexp(x.dtype.type(1), -np.arange(_SHARES))
     rising = np.arange(len(x))
-    for _ in range(_STEPS):
-        corners, _ = support.maximizers(gradient[rising])
-        trials = x[rising] + _SHARES[:, None, None] * (corners - x[rising])
-        values, gradients = _value_and_gradient(network, prop, trials.reshape(-1, trials.shape[-1]))
+    for _ in range(steps):
+        trials = x[rising] + shares[:, None, None] * (corners(gradient[rising]) - x[rising])
+        values, gradients = value_and_gradient(trials.reshape(-1, trials.shape[-1]))
         values, gradients = values.reshape(trials.shape[:2]), gradients.reshape(trials.shape)
         best, row = values.argmax(axis=0), np.arange(len(rising))
         better = values[best, row] > value[rising]
@@ -47,8 +69,7 @@ def ascend(network: Network, prop: VerifyProperty, key: str) -> Float64Array:
         if not len(rising):
             break
         x[rising], value[rising], gradient[rising] = trials[best, row], values[best, row], gradients[best, row]
-    repaired = (prop.input_set.repair(x[row]) for row in np.argsort(-value, kind="stable"))
-    return next((point for point in repaired if point is not None), prop.input_set.centre)
+    return x, value
 
 
 def _starts(input_set: InputSet, support: Support, key: str) -> Float64Array:
