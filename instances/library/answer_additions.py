@@ -66,7 +66,7 @@ class GrowingAnswers:
         does not have the problem, or cannot be read or written.
         """
         asked = ProvableProblem.of(self._library, proof.problem)
-        proof = _as_written(proof)
+        proof, data = _as_written(proof)
         shown = asked.check(proof)
         known, earlier = self._table.problems.get(asked.name), self._earlier_proof(asked)
         if known is not None and earlier is not None:
@@ -74,7 +74,7 @@ class GrowingAnswers:
             if joined is None:
                 return False
             if joined is not proof:
-                proof = _as_written(joined)
+                proof, data = _as_written(joined)
                 shown = asked.check(proof)
             if prove_seconds is not None and known.prove_seconds is not None:
                 prove_seconds += known.prove_seconds
@@ -89,7 +89,7 @@ class GrowingAnswers:
                 check_seconds=shown.check_seconds,
                 leaves=shown.leaves,
             ),
-            proof,
+            data,
         )
         return True
 
@@ -104,9 +104,9 @@ class GrowingAnswers:
             return None
         return proof
 
-    def _write(self, proven: ProvenProblem, proof: Proof) -> None:
+    def _write(self, proven: ProvenProblem, proof: bytes) -> None:
         problems = {**self._table.problems, proven.problem: proven}
-        files = {proven.proof: proof.to_bytes(), ANSWERS: answers_bytes(problems.values())}
+        files = {proven.proof: proof, ANSWERS: answers_bytes(problems.values())}
         hashes = {**self._table.hashes, **{relative: sha256(data) for relative, data in files.items()}}
         for relative, data in files.items():
             _check_path(self._library, relative)
@@ -141,9 +141,13 @@ def _check_path(library: Library, relative: str) -> None:
     check_inside(os.path.realpath(library.folder), relative, manifest)
 
 
-def _as_written(proof: Proof) -> Proof:
-    """Return the proof as it is read from its file: what is written is what was checked. Raises `ProofError`."""
-    return parse_proof(proof.to_bytes(), proof_file(proof.problem))
+def _as_written(proof: Proof) -> tuple[Proof, bytes]:
+    """Return the proof as it is read from its file, and the file: what is written is what was checked.
+
+    Raises `ProofError`.
+    """
+    data = proof.to_bytes()
+    return parse_proof(data, proof_file(proof.problem)), data
 
 
 def _joined(proof: Proof, shown: Shown, earlier: Proof, known: ProvenProblem) -> Proof | None:

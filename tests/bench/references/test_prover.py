@@ -6,7 +6,7 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from support.brute_force import brute_force
 from support.silent import Silent
+from support.solving import Recorder
 from support.tiny_libraries import Question, tiny_network, tiny_property, write_library, write_tiny_library
 from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
@@ -31,42 +32,19 @@ from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.references.adapters import get_adapter
 from vnnbench.references.inputs import NETWORK_NAME, PROPERTY_NAME
 from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
-from vnnbench.solvers.base import Incumbent, OptionError, SolveRequest, SolveResult, Termination
+from vnnbench.solvers.base import OptionError, SolveRequest, SolveResult, Termination
 
-
-class Reports:
-    """Keeps what the prover reports. stops: whether it wants the search to end."""
-
-    def __init__(self, stops: bool = False) -> None:
-        self.names: list[str] = []
-        self.incumbents: list[Incumbent] = []
-        self.dual_bounds: list[float] = []
-        self._stops = stops
-
-    def on_columns(self, names: Sequence[str]) -> None:
-        self.names = list(names)
-
-    def on_incumbent(self, incumbent: Incumbent) -> None:
-        self.incumbents.append(incumbent)
-
-    def on_dual_bound(self, dual_bound: float) -> None:
-        self.dual_bounds.append(dual_bound)
-
-    def should_stop(self) -> bool:
-        return self._stops
-
-
-Prove = Callable[..., tuple[SolveResult, Reports]]
+Prove = Callable[..., tuple[SolveResult, Recorder]]
 
 
 @pytest.fixture
 def prove(tmp_path: Path) -> Prove:
     def run(
-        network: Network, prop: Property, told: Reports | None = None, seconds: float = 60.0
-    ) -> tuple[SolveResult, Reports]:
+        network: Network, prop: Property, told: Recorder | None = None, seconds: float = 60.0
+    ) -> tuple[SolveResult, Recorder]:
         (tmp_path / NETWORK_NAME).write_bytes(onnx_bytes(network))
         (tmp_path / PROPERTY_NAME).write_bytes(property_json(prop))
-        told = told or Reports()
+        told = told or Recorder()
         return get_adapter("prover").solve(SolveRequest(tmp_path / "model", tmp_path / "log", seconds), told), told
 
     return run
@@ -116,7 +94,7 @@ def test_the_bound_of_a_question_without_strictness_excludes_its_threshold(prove
 
 def test_the_search_ends_when_it_is_asked_to(prove: Prove, endless: tuple[Network, VerifyProperty]) -> None:
     started = time.monotonic()
-    result, told = prove(*endless, told=Reports(stops=True))
+    result, told = prove(*endless, told=Recorder(stop_when=lambda _: True))
     assert (result.termination, result.dual_bound, told.incumbents) == (Termination.INTERRUPTED, None, [])
     assert time.monotonic() - started < 20
 
