@@ -29,7 +29,7 @@ from vnnbench.leaderboard.records.reader import read_rows, read_runs
 from vnnbench.leaderboard.records.refutation import CENTRE
 from vnnbench.leaderboard.records.rows import InstanceRow, JudgementRow, ResultRow
 from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, FAMILY_COLUMNS
-from vnnbench.ledger.proven_copies import check_proven, known_proofs
+from vnnbench.ledger.proven_copies import check_proven, known_proofs, without_proof
 from vnnbench.ledger.stored_runs import StoredRun, read_stored_runs
 from vnnbench.ledger.validity import impossible, miscounted
 from vnnbench.ledger.witness_lifting import lift_again, lift_witnesses
@@ -80,8 +80,8 @@ CONCLUDED = ("verdict", "evidence", "fault")
 class Difference:
     """A stored value that is different when judged again, or that no run can have.
 
-    field: a column of the ledger, `candidates` for the file, or `proof` for one in a library. run: None where the
-    difference is about the instance itself, or about a problem's proof."""
+    field: a column of the ledger, `candidates` for the file, `proof` for one in a library, or `proven` for an answer
+    beside the ledger. run: None where the difference is about the instance itself, or about its problem's answer."""
 
     run: str | None
     instance: str
@@ -107,7 +107,7 @@ def confirm(results: Path, library_set: LibrarySet, progress: NotingProgress) ->
     stored = list(read_stored_runs(path, ("started_at", "run")))
     names = {one.result.instance_sha256: one.instance for one in stored}
     places = library_set.verified(names, results)
-    found = list(_rejected_answers(library_set, names, results, progress))  # first: what they add is not a difference
+    found = list(_answer_differences(library_set, names, results, progress))  # first: what they add is not a difference
     before = _conclusions(path)
     progress.start(len(stored), 0)
     found += _instance_differences(path, places)
@@ -155,16 +155,25 @@ def _lifting_differences(
                 yield Difference(witness, names.get(digest, digest), field, was, is_now)
 
 
-def _rejected_answers(
+def _answer_differences(
     library_set: LibrarySet, names: Mapping[str, str], results: Path, progress: NotingProgress
 ) -> Iterator[Difference]:
     """Check the libraries' proven answers to what was run, copy those that the ledger lacks, and yield those whose
-    proof is rejected. names: names of instances by their sha256."""
-    known = known_proofs(results)
+    proof is rejected, and answers beside the ledger that no proof shows. names: names of instances by their sha256."""
+    known, accepted, told = known_proofs(results), [], set()
     for library in library_set.libraries:
-        for rejected in check_proven(library, library.rows_of(names), results, known, progress):
+        copied = check_proven(library, library.rows_of(names), results, known, progress)
+        accepted += copied.accepted
+        for rejected in copied.rejected:
             about = rejected.problem or str(library.folder)
+            told |= {row.instance_sha256 for row in library.rows if rejected.problem in (None, row.problem)}
             yield Difference(None, about, "proof", rejected.path, f"rejected ({rejected.reason})")
+    for proven in without_proof(accepted, results):
+        if proven.instance_sha256 in names.keys() - told:
+            stored = f"{proven.answer} (lower {proven.lower}, upper {proven.upper})"
+            yield Difference(
+                None, names[proven.instance_sha256], "proven", stored, "shown by no proof of the libraries"
+            )
 
 
 @dataclass(frozen=True, slots=True)

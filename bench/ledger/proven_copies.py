@@ -6,15 +6,15 @@ A proof may take seconds to check, and a library may have a thousand; no run nee
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vnnbench.errors import ResultsError
-from vnnbench.instances.library.answer_copies import Rejection, copy_answers
+from vnnbench.instances.library.answer_copies import CheckedAnswer, Copied, Rejection, copy_answers
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.progress import NotingProgress
-from vnnbench.leaderboard.records.proven import PROVEN_FOLDER, read_proven
+from vnnbench.leaderboard.records.proven import PROVEN_FOLDER, Proven, ProvenAnswer, read_proven
 
 KnownProofs = frozenset[tuple[str, str]]
 """The sha256 of instances, each with that of a proof about it."""
@@ -35,16 +35,38 @@ def copy_proven(
 
     A proof that is rejected stops nothing: one line says so. Raises `InputError`: the folder cannot be written.
     """
-    rejected = copy_answers(library, rows, results / PROVEN_FOLDER, known, progress)
+    rejected = copy_answers(library, rows, results / PROVEN_FOLDER, known, progress).rejected
     if rejected:
         progress.note(_rejected_text(library, rejected))
 
 
 def check_proven(
     library: Library, rows: Iterable[CatalogRow], results: Path, known: KnownProofs, progress: NotingProgress
-) -> list[Rejection]:
-    """Check all proven answers to the problems of these rows, copy what is not known, and return those rejected."""
+) -> Copied:
+    """Check all proven answers to the problems of these rows, copy what is not known, and return what was checked."""
     return copy_answers(library, rows, results / PROVEN_FOLDER, known, progress, again=True)
+
+
+def without_proof(accepted: Iterable[CheckedAnswer], results: Path) -> Iterator[Proven]:
+    """Yield the answers beside a ledger that none of these accepted ones implies.
+
+    A proof that a library had may have been replaced since by one that shows more.
+    """
+    of_instance: dict[str, list[CheckedAnswer]] = {}
+    for one in accepted:
+        for digest in one.instances.values():
+            of_instance.setdefault(digest, []).append(one)
+    for proven in read_proven(results / PROVEN_FOLDER):
+        if not any(_implies(one, proven) for one in of_instance.get(proven.instance_sha256, [])):
+            yield proven
+
+
+def _implies(one: CheckedAnswer, proven: Proven) -> bool:
+    if proven.lower is not None and (one.lower is None or one.lower < proven.lower):
+        return False
+    if proven.upper is not None and (one.upper is None or one.upper > proven.upper):
+        return False
+    return proven.answer.value == one.answer.value or proven.answer is ProvenAnswer.OPEN
 
 
 def _rejected_text(library: Library, rejected: list[Rejection]) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
@@ -59,6 +59,14 @@ class Rejection:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The answers whose proofs were checked: those that were accepted, and those rejected."""
+
+    accepted: list[CheckedAnswer] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+
+
 def copy_answers(
     library: Library,
     rows: Iterable[CatalogRow],
@@ -67,8 +75,8 @@ def copy_answers(
     progress: NotingProgress,
     *,
     again: bool = False,
-) -> list[Rejection]:
-    """Check the proven answers to the problems of these rows, write what they show, and return those rejected.
+) -> Copied:
+    """Check the proven answers to the problems of these rows, write what they show, and return what was checked.
 
     known: the sha256 of instances with that of a proof that an earlier file of the folder has; such proofs are not
     checked, or with `again` checked and not written again. What was checked before Ctrl-C or an error is written.
@@ -78,23 +86,23 @@ def copy_answers(
     try:
         table = AnswerTable.open(library.folder)
     except InputError as error:
-        return [Rejection(None, ANSWERS, _without(library.folder / ANSWERS, error))]
+        return Copied(rejected=[Rejection(None, ANSWERS, _without(library.folder / ANSWERS, error))])
     problems = [problem for problem in dict.fromkeys(row.problem for row in rows) if problem in table.problems]
     if not again:
         problems = [problem for problem in problems if not _is_known(library, table, problem, known)]
-    checked: list[CheckedAnswer] = []
-    rejected: list[Rejection] = []
+    copied = Copied()
     try:
         for one in _checks(library, table, problems, progress):
             if isinstance(one, Rejection):
-                rejected.append(one)
-            elif not all((digest, one.proof) in known for digest in one.instances.values()):
-                checked.append(one)
+                copied.rejected.append(one)
+            else:
+                copied.accepted.append(one)
     finally:
-        if checked:
-            data = _file_bytes(checked)
+        new = [one for one in copied.accepted if any((sha, one.proof) not in known for sha in one.instances.values())]
+        if new:
+            data = _file_bytes(new)
             write_atomic(folder / f"{sha256(data)}.json", data)
-    return rejected
+    return copied
 
 
 def _is_known(library: Library, table: AnswerTable, problem: str, known: Collection[tuple[str, str]]) -> bool:

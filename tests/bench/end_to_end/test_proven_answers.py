@@ -19,6 +19,7 @@ from support.tiny_libraries import BEST, CENTRE, Question, tiny_box, tiny_networ
 from vnnbench.cli import run_command
 from vnnbench.errors import ResultsError
 from vnnbench.harness import run_plan
+from vnnbench.instances.files import sha256
 from vnnbench.instances.library.answer_copies import copy_answers
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
@@ -216,6 +217,26 @@ def test_confirm_reports_each_answer_whose_proof_is_rejected(play_in, proven, re
     assert "1 difference" in capsys.readouterr().out
 
 
+def test_confirm_reports_an_answer_that_no_proof_shows(play_in, proven, results, tmp_path):
+    """A copy of a better proof, or of one that was removed, counts for readers; a weaker one is implied."""
+    run(play_in, proven, "rob--tight", ("optimal", None, -0.5))
+    command = ["confirm", str(results), "--library"]
+    assert run_command([*command, str(proven.folder)]) == 0
+    (path,) = (results / "proven").iterdir()
+    copy = json.loads(path.read_bytes())
+    for upper, differs in ((0.0, False), (-0.7, True)):
+        path.unlink()
+        copy["problems"][0] |= {"upper": upper, "proof": "0" * 64}
+        data = json.dumps(copy).encode()
+        path = results / "proven" / f"{sha256(data)}.json"
+        path.write_bytes(data)
+        found = confirm(results, LibrarySet((proven,)), Silent())
+        assert [difference.field for difference in found] == ["proven"] * differs
+    assert str(found[0]).startswith("rob--tight: proven was robust (lower None, upper -0.7), is shown by no proof of")
+    found = confirm(results, LibrarySet((write_tiny_library(tmp_path / "without"),)), Silent())
+    assert [difference.field for difference in found] == ["proven", "proven"]  # and the one of the library with proofs
+
+
 def test_merging_copies_the_answers_of_the_libraries_that_are_named(play_in, proven, results, tmp_path):
     """A bundle holds no proofs: those of the library here count, and the library there had none."""
     there = write_tiny_library(tmp_path / "there")
@@ -236,5 +257,5 @@ def test_a_leaderboard_that_is_watched_is_drawn_again_when_proofs_were_checked(p
     assert next(drawn).certified == 0
     prove(unproven)
     row = unproven.row("rob--tight")
-    assert copy_answers(unproven, [row], results / "proven", frozenset(), Silent()) == []
+    assert copy_answers(unproven, [row], results / "proven", frozenset(), Silent()).rejected == []
     assert next(drawn).certified == 1
