@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from vnnbench.instances.errors import LibraryError, NetworkError, ProofError, PropertyError
 from vnnbench.instances.generation.workers import workers
 from vnnbench.instances.library.answer_additions import GrowingAnswers, adding_answers
-from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.proven_answers import ProvenAnswer, ProvenProblem
 from vnnbench.instances.progress import NotingProgress
@@ -36,9 +35,9 @@ def prove_library(
     Raises `InputError`: nothing is selected that has proofs, the library cannot be read or written, or another process
     adds answers.
     """
-    names = list(dict.fromkeys(row.problem for row in library.select(select) if _has_threshold(row)))
+    names = list(dict.fromkeys(row.problem for row in library.select(select) if row.dense_network is not None))
     if not names:
-        raise LibraryError(f"{library.folder}: none of the selected problems asks whether a network has a value")
+        raise LibraryError(f"{library.folder}: none of the selected problems is about a given network")
     rejected = []
     with adding_answers(library) as answers, workers(jobs) as submit:
         todo = [name for name in names if not _is_decided(answers.problems.get(name))]
@@ -57,10 +56,6 @@ def prove_library(
                     rejected.append(f"{name}: {error}")
                 progress.advance(name)
         return Proved(len(names), [answers.problems[name] for name in names if name in answers.problems], rejected)
-
-
-def _has_threshold(row: CatalogRow) -> bool:
-    return row.threshold is not None and row.dense_network is not None
 
 
 def _is_decided(known: ProvenProblem | None) -> bool:

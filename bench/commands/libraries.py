@@ -160,7 +160,7 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
 @SELECT
 @click.option(
     "--time-limit", type=float, callback=seconds, default=60.0, show_default=True, metavar="S",
-    help="Time for each problem in seconds; what is not decided by then stays open.",
+    help="Time for each problem in seconds; what is not decided by then gets an interval.",
 )  # fmt: skip
 @JOBS
 def prove(library: Path, select: tuple[str, ...], time_limit: float, jobs: int) -> int:

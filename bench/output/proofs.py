@@ -89,7 +89,7 @@ def _in_words(problem: OverInputSet, shown: Shown) -> str:
         case ProvenAnswer.ROBUST:
             return "robust, no input of the set answers the question"
         case ProvenAnswer.VALUE | ProvenAnswer.OPEN:
-            return f"{shown.answer}, the largest value is {_interval(shown.lower, shown.upper)}"
+            return f"{shown.answer}, {problem.optimum_text} is {_interval(shown.lower, shown.upper)}"
 
 
 def _grounds(shown: Shown) -> Iterator[str]:
@@ -107,6 +107,8 @@ def _leaves(number: int) -> str:
 
 
 def _interval(lower: float | None, upper: float | None) -> str:
+    if lower is not None and upper is not None and f"{lower:.6g}" == f"{upper:.6g}":
+        return f"about {lower:.6g}"
     ends = [
         *([] if lower is None else [f"at least {lower:.6g}"]),
         *([] if upper is None else [f"at most {upper:.6g}"]),

@@ -7,7 +7,7 @@ multiplier of that (Lagrange). So one array holds both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -16,8 +16,6 @@ import numpy.typing as npt
 from vnnbench.instances.arrays import Float32Array
 
 _Rows: TypeAlias = npt.NDArray[np.intp] | tuple[npt.NDArray[np.intp], ...] | slice
-ON_OFF = np.array([-1, 1], dtype=np.int8)
-"""The phases of a split's cases, in the order of the file: z <= 0 first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +24,8 @@ class Cases:
 
     phase (m, n): 1 where z >= 0 is fixed, -1 where z <= 0 is, else 0. choice (m, n): a lower slope or a multiplier.
     square (m, n): the mean square of the derivative by the choice, which scales its steps. value (m,): the bound.
-    split (m,): the neuron to split next, -1 without one.
+    split (m,): the neuron to split next, -1 without one. of_split (m,): the coefficient of its activation in the pass.
+    of_constraints (m, c): multipliers of the set's constraints.
     """
 
     phase: npt.NDArray[np.int8]
@@ -34,14 +33,18 @@ class Cases:
     square: Float32Array
     value: Float32Array
     split: npt.NDArray[np.intp]
+    of_split: Float32Array
+    of_constraints: Float32Array
 
     @classmethod
-    def undivided(cls, m: int, slopes: Float32Array) -> Cases:
-        """Return m cases that fix nothing, with these lower slopes (n,)."""
+    def undivided(cls, m: int, slopes: Float32Array, n_constraints: int) -> Cases:
+        """Return m cases that fix nothing, with these lower slopes (n,) and no multipliers of constraints."""
         n = len(slopes)
         phase, square = np.zeros((m, n), dtype=np.int8), np.zeros((m, n), dtype=np.float32)
         value = np.full(m, np.inf, dtype=np.float32)
-        return cls(phase, np.tile(slopes, (m, 1)), square, value, np.full(m, -1, dtype=np.intp))
+        split, of_split = np.full(m, -1, dtype=np.intp), np.zeros(m, dtype=np.float32)
+        of_constraints = np.zeros((m, n_constraints), dtype=np.float32)
+        return cls(phase, np.tile(slopes, (m, 1)), square, value, split, of_split, of_constraints)
 
     @classmethod
     def gathered(cls, parts: Sequence[tuple[Cases, int]]) -> Cases:
@@ -66,11 +69,23 @@ class Cases:
         arrays.put((np.arange(m), np.zeros(m, dtype=np.intp)), self)
         return arrays
 
-    def children(self, split: npt.NDArray[np.intp]) -> Cases:
-        """Return both cases of the ReLU `split` (m,) of each, (2 m,), z <= 0 first, with 0 as the new multiplier."""
-        twice = np.repeat(np.arange(len(split)), 2)
+    def naming(self, split: npt.NDArray[np.intp]) -> Cases:
+        """Return the same cases, which name the ReLU `split` (m,); the coefficient of another than before is unknown
+        and counts as 0."""
+        return replace(self, split=split, of_split=np.where(self.split == split, self.of_split, np.float32(0)))
+
+    def children(self) -> Cases:
+        """Return both cases of the ReLU that each names, (2 m,), z <= 0 first.
+
+        A negative coefficient c of h = slope z becomes the multiplier with which the bound stays the same: c slope z is
+        0 - (-c slope) z in the first case and c z + (-c (1 - slope)) z in the second. After a positive one it is 0,
+        because z and 0 are below the line above.
+        """
+        twice = np.repeat(np.arange(len(self.split)), 2)
         children = self.rows(twice)
-        at = np.arange(len(twice)), np.repeat(split, 2)
-        children.phase[at] = np.tile(ON_OFF, len(split))
-        children.choice[at] = 0
-        return Cases(children.phase, children.choice, children.square, children.value, at[1])
+        at = np.arange(len(twice)), children.split
+        on = np.tile([False, True], len(self.split))
+        slope = children.choice[at]
+        children.phase[at] = np.where(on, 1, -1)
+        children.choice[at] = -np.minimum(children.of_split, 0) * np.where(on, 1 - slope, slope)
+        return children

@@ -1,8 +1,8 @@
 """The goal as the search sees it: functions of the outputs, a weighted mean of each disjunct's atoms.
 
-A bound of the mean below 0 closes the disjunct. The weights are whole shares, so that they are exact numbers of a file.
-At first the mean is the atom with the least bound; where that does not suffice, part of the shares moves to the atom
-with the least value where the bound is attained (subgradient steps).
+A bound of the mean closes the disjunct. The weights are whole shares, so that they are exact numbers of a file. At
+first the mean is the atom with the least bound; where the phases of all ReLUs are known, a linear program finds the
+best one.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float32Array
+from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import OfDisjunct
 from vnnbench.prover.relaxed import Functions
 
-SHARES = 256
+SHARES = 1 << 14
 """The sum of the shares of a disjunct's atoms."""
 _MOST_ATOMS = 2_000
 """The most atoms of a goal: each starts as a function whose shares are of all atoms."""
@@ -28,7 +28,7 @@ ShareArray = npt.NDArray[np.int16]
 
 
 class SearchGoal:
-    """The atoms of a question, through all disjuncts, less the limit that no value may exceed."""
+    """The atoms of a question, through all disjuncts."""
 
     def __init__(self, question: Question, chain: Chain) -> None:
         """Raises `PropertyError`: the goal has too many atoms."""
@@ -39,7 +39,7 @@ class SearchGoal:
         for row, atom in enumerate(atoms):
             for k, coefficient in atom.terms:
                 A[row, k] = float(coefficient)
-            constant[row] = float(atom.constant - Fraction(question.upper or 0))
+            constant[row] = float(atom.constant)
         self._A, self._constant, self._depth = A.astype(np.float32), constant.astype(np.float32), len(chain.layers)
         self._sizes = [len(disjunct) for disjunct in question.disjuncts]
         self._first_of_clause = [clause.start for clause in question.clauses]
@@ -72,22 +72,21 @@ class SearchGoal:
         own = shares[self._disjunct == disjunct]
         return OfDisjunct(disjunct, [Fraction(share, SHARES) for share in own.tolist()])
 
-    def moved(self, shares: ShareArray, outputs: Float32Array, part: int) -> ShareArray:
-        """Return the shares with one in `part` moved to each disjunct's atom of least value at outputs (m, n_K)."""
-        if max(self._sizes) == 1:
-            return shares
-        values = outputs @ self._A.T + self._constant
-        others = self._disjunct != self.disjuncts(shares)[:, None]
-        moving = shares // part
-        shares = shares - moving
-        shares[np.arange(len(shares)), np.where(others, np.inf, values).argmin(axis=1)] += moving.sum(
-            axis=1, dtype=np.int16
-        )
+    def atoms_of(self, disjunct: int) -> tuple[Float64Array, Float64Array]:
+        """Return the atoms of a disjunct: A (a, n_K) and constant (a,)."""
+        rows = self._disjunct == disjunct
+        return self._A[rows].astype(np.float64), self._constant[rows].astype(np.float64)
+
+    def shares_of(self, disjunct: int, weights: Float64Array) -> ShareArray:
+        """Return the function with weights (a,) of a disjunct's atoms, rounded to shares (all atoms,)."""
+        shares = np.zeros(len(self._disjunct), dtype=np.int16)
+        own = np.rint(weights / weights.sum() * SHARES).astype(np.int16)
+        own[own.argmax()] += SHARES - own.sum(dtype=np.int16)
+        shares[self._disjunct == disjunct] = own
         return shares
 
     def values(self, outputs: Float32Array) -> tuple[Float32Array, Float32Array]:
-        """Return the goal's values (m,) at outputs (m, n_K), less the limit, and their gradients (m, n_K), up to
-        rounding."""
+        """Return the goal's values (m,) at outputs (m, n_K), and their gradients (m, n_K), up to rounding."""
         atoms = outputs @ self._A.T + self._constant
         of_disjuncts = np.minimum.reduceat(atoms, self._first, axis=1)
         value = np.maximum.reduceat(of_disjuncts, self._first_of_clause, axis=1).min(axis=1)

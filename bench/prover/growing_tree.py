@@ -31,6 +31,17 @@ class GrowingTree:
         self._first_child += (_NONE, _NONE)
         return first
 
+    @property
+    def n_nodes(self) -> int:
+        return len(self._parent)
+
+    def cut(self, n_nodes: int) -> None:
+        """Go back to the first nodes: of the others all is forgotten."""
+        for numbers in (self._step, self._parent, self._first_child):
+            del numbers[n_nodes:]
+        self._first_child = [child if child < n_nodes else _NONE for child in self._first_child]
+        self._closings = {node: closings for node, closings in self._closings.items() if node < n_nodes}
+
     def close(self, node: int, closing: Closing) -> None:
         self._closings.setdefault(node, []).append(closing)
 

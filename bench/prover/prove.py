@@ -1,5 +1,6 @@
 """Proving one question: bounds and search in turns, each with more effort than before.
 
+An ascent from the centre comes first: it takes a tenth of the time of the first bounds, and finds most counterexamples.
 Narrow bounds make the tree smaller, but take longer than the whole search of an easy question. So each round proves the
 bounds anew, with more splits of each, and then searches for half the time that the bounds of the next round would take.
 """
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds
-from vnnbench.instances.proofs.writing import Node
+from vnnbench.instances.proofs.writing import Node, ProvenBound
+from vnnbench.prover.aim import Aim
+from vnnbench.prover.candidates import Candidates
+from vnnbench.prover.goal import SearchGoal
 from vnnbench.prover.relaxed import RelaxedNetwork
 from vnnbench.prover.root_bounds import prove_bounds
 from vnnbench.prover.search import Budget, Ending, Search
@@ -34,31 +37,59 @@ _LEAST_CASES = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """What was found.
+class Closed:
+    """A complete tree, and a number that no value exceeds by it."""
 
-    witness: a point that answers the question. tree: one that shows that there is none. Both are None if neither was
-    found, because of `ending`. bound: with a tree, a number that no value exceeds; else what an open disjunct's value
-    exceeds the question's limit by, at most, up to rounding. n_cases: of the searches of all rounds.
-    """
+    tree: Node
+    upper: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Searched:
+    """A search, and the bounds with which it began."""
+
+    chain: Chain
+    search: Search
+    proven: list[ProvenBound]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """How searches ended; the best point and its value are with the aim. n_cases: of the searches of all rounds."""
 
     ending: Ending
-    witness: Float64Array | None
-    tree: Node | None
-    bound: float
-    n_cases: int
+    n_cases: int = 0
+    _furthest: _Searched | None = None
+
+    @property
+    def upper(self) -> float | None:
+        """A number that no value exceeds, if all is closed already."""
+        if self._furthest is None or self.ending is not Ending.EXCLUDED:
+            return None
+        return self._furthest.search.largest_closing
+
+    def close(self) -> Closed | None:
+        """Close what is open of the search that came furthest, each node at the bound that it has, which takes up to
+        some seconds; None if the aim is reached, or a bound is not finite."""
+        if self._furthest is None or self.ending is Ending.WITNESS:
+            return None
+        search = self._furthest.search
+        search.finish()
+        if not math.isfinite(search.largest_closing):
+            return None
+        return Closed(search.tree.nodes(self._furthest.chain, self._furthest.proven), search.largest_closing)
 
 
 def prove(
     question: Question,
     network: Layered,
-    as_witness: Callable[[Float64Array], Float64Array | None],
+    aim: Aim,
     seconds: float,
     most_open_nodes: int = 200_000,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Answer a question by a witness or a tree, within some seconds, or until `should_stop()`. `as_witness` as in
-    `Search`.
+    """Search for points that the aim wants, or a tree that leaves no room for them, within some seconds, or until
+    `should_stop()`.
 
     Raises `NetworkError`: a bound exceeds float32, or the layers are too large for dense matrices; `PropertyError`: the
     goal has too many atoms.
@@ -66,13 +97,13 @@ def prove(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):  # the matrices are small: more threads take longer
-        return _prove(question, network, as_witness, time.monotonic() + seconds, most_open_nodes, should_stop)
+        return _prove(question, network, aim, time.monotonic() + seconds, most_open_nodes, should_stop)
 
 
 def _prove(
     question: Question,
     network: Layered,
-    as_witness: Callable[[Float64Array], Float64Array | None],
+    aim: Aim,
     deadline: float,
     most_open_nodes: int,
     should_stop: Callable[[], bool],
@@ -82,24 +113,27 @@ def _prove(
 
     chain = Chain(network)
     relaxed = RelaxedNetwork(chain, question.whole)
-    least_bound, number, n_cases = float("inf"), 0, 0
+    Candidates(relaxed, SearchGoal(question, chain), None, aim).climb_from(relaxed.region.centre_point())
+    if aim.is_reached:
+        return Outcome(Ending.WITNESS)
+    number, n_cases, furthest = 0, 0, None
     while True:
         bounds, proven = prove_bounds(question, chain, relaxed, _SPLITS[number], is_over)
-        search, started = Search(question, chain, relaxed, bounds, as_witness), time.monotonic()
+        search, started = Search(question, chain, relaxed, bounds, aim), time.monotonic()
         ending = search.run(Budget(_most_cases(chain, bounds, number), is_over, most_open_nodes))
         now = time.monotonic()
         if ending is Ending.BUDGET and deadline - now < _TIME_OF_ROUND * (now - started):
             ending = search.run(Budget(float("inf"), is_over, most_open_nodes))
-        elif ending is Ending.BUDGET and _doublings_left(search) < _FEW_DOUBLINGS:
+        elif ending is Ending.BUDGET and _doublings_left(search, aim) < _FEW_DOUBLINGS:
             ending = search.run(Budget(2.0 * search.n_cases, is_over, most_open_nodes))
-        least_bound, n_cases = min(least_bound, search.bound), n_cases + search.n_cases
+        n_cases += search.n_cases
+        if furthest is None or search.bound < furthest.search.bound:
+            furthest = _Searched(chain, search, proven)
         is_last = number == len(_SPLITS) - 1 or is_over()
         if is_last or ending in (Ending.EXCLUDED, Ending.WITNESS):
             break
-        number = min(number + (2 if _doublings_left(search) > _MANY_DOUBLINGS else 1), len(_SPLITS) - 1)
-    if ending is Ending.EXCLUDED:
-        return Outcome(ending, None, search.tree.nodes(chain, proven), search.largest_closing, n_cases)
-    return Outcome(ending, search.witness, None, least_bound, n_cases)
+        number = min(number + (2 if _doublings_left(search, aim) > _MANY_DOUBLINGS else 1), len(_SPLITS) - 1)
+    return Outcome(ending, n_cases, furthest)
 
 
 def _most_cases(chain: Chain, bounds: Bounds, number: int) -> float:
@@ -114,7 +148,7 @@ def _most_cases(chain: Chain, bounds: Bounds, number: int) -> float:
     return max(_LEAST_CASES, 2 * (_SPLITS[number + 1] or 0) * int(np.count_nonzero(unstable[chain.starts[1] :])))
 
 
-def _doublings_left(search: Search) -> float:
+def _doublings_left(search: Search, aim: Aim) -> float:
     """Return how often the number of cases must still be doubled, if the largest bound falls as far with each."""
     fallen = search.first_bound - search.bound
-    return search.bound * math.log2(search.n_cases) / fallen if fallen > 0 else float("inf")
+    return (search.bound - aim.level) * math.log2(search.n_cases) / fallen if fallen > 0 else float("inf")

@@ -74,6 +74,10 @@ class Region:
         self._radius = None if part.radius is None else np.float32(part.radius)
         self._can_fall, self._can_rise = (room.astype(bool).astype(np.float32) for room in (self._below, self._above))
 
+    def centre_point(self) -> Points:
+        """Return the centre."""
+        return Points(None, np.zeros((1, len(self.centre)), dtype=np.float32))
+
     def maximum(self, A: Float32Array) -> tuple[Float32Array, Points]:
         """Return the maxima (m,) of A (x - centre), A (m, n_0), and the points that attain them, up to rounding."""
         if self._radius is None:

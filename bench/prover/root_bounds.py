@@ -18,7 +18,6 @@ from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds, OfNeuron
 from vnnbench.instances.proofs.writing import ProvenBound, ReluTree
-from vnnbench.prover.cases import Cases
 from vnnbench.prover.growing_tree import split_of
 from vnnbench.prover.relaxed import Functions, Lines, RelaxedNetwork
 from vnnbench.prover.sound import Path, SoundBounds, choices_of
@@ -114,7 +113,7 @@ class _Forest:
     ) -> None:
         self._network, self._sound, self._of, self._lines = network, sound, of, lines
         self._functions = Functions.joined([network.neuron(one.layer, one.neuron, one.sign) for one in of])
-        undivided = Cases.undivided(len(of), sound.default_slopes(len(lines.free)))
+        undivided = sound.undivided(len(of), len(lines.free))
         whole, _ = descend(network, self._functions, lines, undivided, AT_FIRST)
         self._n_splits, self._leaves = splits, whole.in_arrays(splits + 1)
         self._paths: list[list[Path]] = [[()] for _ in of]
@@ -140,7 +139,7 @@ class _Forest:
             self._network,
             self._functions.rows(np.repeat(rows, 2)),
             self._lines,
-            parents.children(parents.split),
+            parents.children(),
             OF_CASE,
         )
         new = np.array([len(self._paths[row]) for row in rows.tolist()])

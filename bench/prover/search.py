@@ -1,40 +1,38 @@
 """Best-first branch and bound over the phases of ReLUs, for all disjuncts of a goal in one tree.
 
 A node keeps a case for each disjunct that is not closed at it or above it. The nodes with the largest bounds are split
-first, many at a time, each on the ReLU that the case with its largest bound names. A case whose bound is below 0 in
-float32 is bounded soundly, with its choices as a proof holds them, and closes its disjunct only if that succeeds.
+first, many at a time, each on the ReLU that the case with its largest bound names. A case whose bound does not exceed
+the aim's level in float32 is bounded soundly, with its choices as a proof holds them, and closes its disjunct only if
+that succeeds. A case whose ReLUs are all fixed or stable is solved as a linear program.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
-from vnnbench.instances.proofs.reading import Bounds
+from vnnbench.instances.proofs.reading import Bounds, OfDisjunct, Pass
 from vnnbench.instances.proofs.writing import Closing
-from vnnbench.prover.ascent import ascend
+from vnnbench.prover.aim import Aim
+from vnnbench.prover.candidates import Candidates
 from vnnbench.prover.cases import Cases
 from vnnbench.prover.goal import SearchGoal, ShareArray
 from vnnbench.prover.growing_tree import ROOT, GrowingTree
+from vnnbench.prover.linear_regions import LinearRegions
 from vnnbench.prover.relaxed import Lines, Relaxed, RelaxedNetwork
 from vnnbench.prover.sound import SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, Schedule, descend
 
 _NODES_AT_A_TIME = 128
-_ASCENTS_APART = 8
-"""How many times nodes are split from one ascent to the next, unless a point is better than all before."""
-_AGAIN = Schedule(60, length=0.1, ratio=0.95)
-"""For a case without a ReLU to split, whose linear program is not solved yet."""
-_TRIES = 8
-"""How often such steps are taken."""
+_MOST_LEAVES = 10_000
+"""The most open nodes of a tree that shows an interval: more make its file large and the interval hardly narrower."""
 
 
 class Ending(StrEnum):
@@ -65,7 +63,7 @@ class _Open:
     number: in the tree. closed: the disjuncts that are closed at it or above it. cases: the rows `rows` are its own,
     one for each disjunct that is not closed. shares (d, a): of these disjuncts' atoms, for the next steps. bound: the
     largest of these cases. split: the ReLU that the case with the largest bound names, of those that name one; -1 if
-    none does. tries: how often more steps were taken in place of a split.
+    none does. is_solved: whether linear programs were solved in place of a split.
     """
 
     number: int
@@ -75,55 +73,52 @@ class _Open:
     shares: ShareArray
     bound: float
     split: int
-    tries: int
+    is_solved: bool
 
 
 class Search:
     """A search over the whole set.
 
-    tree: complete if the search ended as `EXCLUDED`. witness: the point that was found, None without one.
-    n_cases: the number of cases that were bounded. first_bound: the largest bound before any split. largest_closing:
-    the largest bound that closes a disjunct, which no value exceeds if the search ended as `EXCLUDED`.
+    tree: complete if the search ended as `EXCLUDED`, or after `finish`. n_cases: the number of cases that were
+    bounded. first_bound: the largest bound before any split. largest_closing: the largest bound that closes a disjunct,
+    which no value exceeds if the tree is complete.
     """
 
-    def __init__(
-        self,
-        question: Question,
-        chain: Chain,
-        network: RelaxedNetwork,
-        bounds: Bounds,
-        as_witness: Callable[[Float64Array], Float64Array | None],
-    ) -> None:
-        """bounds: of the pre-activations. as_witness: returns a point, repaired into the set, if it answers the
-        question exactly, else None; the search asks about points that do so up to rounding."""
+    def __init__(self, question: Question, chain: Chain, network: RelaxedNetwork, bounds: Bounds, aim: Aim) -> None:
+        """bounds: of the pre-activations."""
         self.tree, self.n_cases, self.first_bound = GrowingTree(), 0, float("inf")
         self.largest_closing = -float("inf")
-        self.witness: Float64Array | None = None
-        self._question, self._chain, self._network, self._as_witness = question, chain, network, as_witness
+        self._question, self._chain, self._network, self._aim = question, chain, network, aim
         self._goal = SearchGoal(question, chain)
         self._lines = Lines.of(bounds, chain.relu, len(chain.relu))
         self._sound = SoundBounds(question, chain, bounds)
-        self._best_start, self._n_tries = -float("inf"), 0
+        self._regions = LinearRegions(question, chain, bounds)
+        self._candidates = Candidates(network, self._goal, self._regions, aim)
         self._open: list[tuple[float, int, _Open]] = []  # a heap: what is split first has the least two numbers
         self._most_open = float("inf")
+        self._early: tuple[list[tuple[float, int, _Open]], int] | None = None  # what `finish` goes back to
 
     def run(self, budget: Budget) -> Ending:
-        """Search, or search on, until the question is answered or the budget is used up."""
+        """Search, or search on, until the aim is reached, all is closed, or the budget is used up."""
         self._most_open = budget.open_nodes
         if not self.n_cases:
             self._start()
-        while self.witness is None:
+        while not self._aim.is_reached:
             if not self._open:
                 return Ending.EXCLUDED
             if self.n_cases > budget.cases or budget.is_over():
                 return Ending.BUDGET
+            if self._early is None and len(self._open) >= _MOST_LEAVES:
+                self._early = list(self._open), self.tree.n_nodes
             taken = [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
-            if any(one.tries == _TRIES for one in taken):
+            above = [one for one in taken if one.bound > self._aim.level]
+            if any(one.is_solved for one in above):
                 for one in taken:
                     self._push(one)
                 return Ending.STALLED
-            self._branch([one for one in taken if one.split >= 0])
-            self._descend_again([one for one in taken if one.split < 0])
+            self._close_again([one for one in taken if one.bound <= self._aim.level])
+            self._branch([one for one in above if one.split >= 0])
+            self._solve([one for one in above if one.split < 0])
         return Ending.WITNESS
 
     @property
@@ -131,43 +126,94 @@ class Search:
         """The largest bound of an open node."""
         return max((one.bound for _, _, one in self._open), default=-float("inf"))
 
+    def finish(self) -> None:
+        """Close every open node at the bounds that it has, and offer the best point, though it may not be wanted.
+
+        A tree with more than `_MOST_LEAVES` open nodes is cut back to what it was when there were as many.
+        """
+        if self._open:
+            self._candidates.offer_best()
+            if self._early is not None:
+                self._open, n_nodes = self._early
+                self.tree.cut(n_nodes)
+        while self._open:
+            nodes = [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
+            cases, shares, owner = _gathered(nodes)
+            functions, passes = self._passes(
+                [one.number for one in nodes], owner, shares, cases, np.arange(len(shares))
+            )
+            bounds = self._sound.of(passes).tolist()
+            for number, one in enumerate(nodes):
+                rows = {functions[row].disjunct: row for row in np.flatnonzero(owner == number).tolist()}
+                for row in self._cheapest_clause(one.closed, rows, bounds):
+                    self._record(one.number, functions[row], passes[row], bounds[row])
+
+    def _cheapest_clause(self, closed: frozenset[int], rows: dict[int, int], bounds: list[float]) -> list[int]:
+        """Return the rows of the open disjuncts of the clause where their largest bound is least."""
+        clauses = [
+            [rows[disjunct] for disjunct in clause if disjunct not in closed] for clause in self._question.clauses
+        ]
+        return min(clauses, key=lambda of_clause: max(bounds[row] for row in of_clause))
+
     def _start(self) -> None:
         shares = self._goal.atoms()
-        undivided = Cases.undivided(len(shares), self._sound.default_slopes(len(self._chain.relu)))
+        undivided = self._sound.undivided(len(shares), len(self._chain.relu))
         cases, relaxed = self._descend(undivided, shares, AT_FIRST)
-        self._try_points(relaxed, np.arange(len(shares)))
+        self._candidates.try_points(relaxed.points)
         least = self._goal.least(cases.value)
-        self._receive([ROOT], [frozenset()], np.zeros_like(least), shares[least], cases.rows(least), relaxed.z[least])
+        self._receive([ROOT], [frozenset()], np.zeros_like(least), shares[least], cases.rows(least))
         self.first_bound = self.bound
 
     def _branch(self, nodes: list[_Open]) -> None:
         """Split the nodes, and bound both cases of each."""
         if not nodes:
             return
-        sizes = [len(one.shares) for one in nodes]
-        cases = Cases.gathered([(one.cases, row) for one in nodes for row in one.rows])
-        children = cases.children(np.repeat([one.split for one in nodes], sizes))
-        shares = np.repeat(np.concatenate([one.shares for one in nodes]), 2, axis=0)
+        cases, shares, owner = _gathered(nodes)
+        children = cases.naming(np.array([one.split for one in nodes])[owner]).children()
+        shares = np.repeat(shares, 2, axis=0)
         cases, relaxed = self._descend(children, shares, OF_CASE)
-        self._try_points(relaxed, np.flatnonzero(cases.value > 0))
+        self._candidates.try_points(relaxed.points.rows(np.flatnonzero(cases.value > self._aim.level)))
         first = [self.tree.split(one.number, one.split) for one in nodes]
         numbers = [number for below in first for number in (below, below + 1)]
-        owner = np.repeat(2 * np.repeat(np.arange(len(nodes)), sizes), 2) + np.tile([0, 1], sum(sizes))
-        self._receive(numbers, [one.closed for one in nodes for _ in range(2)], owner, shares, cases, relaxed.z)
+        owner = np.repeat(2 * owner, 2) + np.tile([0, 1], len(owner))
+        self._receive(numbers, [one.closed for one in nodes for _ in range(2)], owner, shares, cases)
 
-    def _descend_again(self, nodes: list[_Open]) -> None:
-        """Take more steps in nodes without a ReLU to split."""
+    def _close_again(self, nodes: list[_Open]) -> None:
+        """Close nodes whose bounds the level has reached since they were bounded."""
+        if nodes:
+            cases, shares, owner = _gathered(nodes)
+            self._receive([one.number for one in nodes], [one.closed for one in nodes], owner, shares, cases)
+
+    def _solve(self, nodes: list[_Open]) -> None:
+        """Bound nodes without a ReLU to split by linear programs, whose solutions are offered as points."""
         if not nodes:
             return
-        cases = Cases.gathered([(one.cases, row) for one in nodes for row in one.rows])
-        shares = np.concatenate([one.shares for one in nodes])
-        cases, relaxed = self._descend(cases, shares, _AGAIN)
-        self._try_points(relaxed, np.arange(len(shares)), always=True)
-        owner = np.repeat(np.arange(len(nodes)), [len(one.shares) for one in nodes])
-        tries = 1 + max(one.tries for one in nodes)
-        self._receive(
-            [one.number for one in nodes], [one.closed for one in nodes], owner, shares, cases, relaxed.z, tries
-        )
+        cases, shares, owner = _gathered(nodes)
+        numbers, rows = [one.number for one in nodes], np.arange(len(shares))
+        solved, shares_of_solved = self._solved(cases, shares)
+        before = self._sound.of(self._passes(numbers, owner, shares, cases, rows)[1])
+        after = self._sound.of(self._passes(numbers, owner, shares_of_solved, solved, rows)[1])
+        better = np.flatnonzero(after < before)
+        cases.put(better, solved.rows(better))
+        shares[better] = shares_of_solved[better]
+        cases.value[:] = np.nextafter(np.minimum(before, after).astype(np.float32), np.float32(np.inf))
+        self._receive(numbers, [one.closed for one in nodes], owner, shares, cases, is_solved=True)
+
+    def _solved(self, cases: Cases, shares: ShareArray) -> tuple[Cases, ShareArray]:
+        """Return the cases with the choices, and the shares of atoms, that linear programs find."""
+        solved, shares = cases.rows(np.arange(len(shares))), shares.copy()
+        for row, disjunct in enumerate(self._goal.disjuncts(shares).tolist()):
+            A, constant = self._goal.atoms_of(disjunct)
+            vertex = self._regions.maximum(A, constant, solved.phase[row])
+            if vertex is not None and len(A) > 1:
+                shares[row] = self._goal.shares_of(disjunct, vertex.weights)
+                mean = self._goal.functions(shares[[row]])
+                vertex = self._regions.maximum(mean.A, mean.constant, solved.phase[row])
+            self.n_cases += 1
+            if vertex is not None:
+                self._aim.offer(vertex.x)
+                solved.choice[row], solved.of_constraints[row] = vertex.multipliers, vertex.constraint_multipliers
+        return solved, shares
 
     def _descend(self, cases: Cases, shares: ShareArray, schedule: Schedule) -> tuple[Cases, Relaxed]:
         self.n_cases += len(shares)
@@ -180,13 +226,11 @@ class Search:
         owner: npt.NDArray[np.intp],
         shares: ShareArray,
         cases: Cases,
-        z: Float32Array,
-        tries: int = 0,
+        is_solved: bool = False,
     ) -> None:
         """Close what these cases close, and keep the nodes that stay open.
 
-        numbers, closed, tries: of the nodes, as in `_Open`. owner: (m,), whose case each is, counted among these nodes.
-        z: (m, n), where the bounds are attained.
+        numbers, closed, is_solved: of the nodes, as in `_Open`. owner: (m,), whose case each is, counted among them.
         """
         is_closed = self._close(numbers, owner, shares, cases)
         disjuncts = self._goal.disjuncts(shares[is_closed]).tolist()
@@ -199,16 +243,16 @@ class Search:
         bound = np.where(cases.split[kept] >= 0, cases.value[kept], -np.inf)
         kept = kept[np.lexsort((-bound, owner[kept]))]  # by owner, and the case to split first
         starts = np.flatnonzero(np.diff(owner[kept], prepend=-1))
-        shares = shares[kept]
-        if tries:
-            shares = self._goal.moved(shares, z[kept, self._chain.starts[-2] :], tries + 1)
-        cases, owner = cases.rows(kept), owner[kept]
+        shares, cases, owner = shares[kept], cases.rows(kept), owner[kept]
+        # In float32 a bound may seem to meet the level that it just exceeds.
+        np.maximum(cases.value, np.nextafter(np.float32(self._aim.level), np.float32(np.inf)), out=cases.value)
         bounds = np.maximum.reduceat(cases.value, starts).tolist()
         splits, nodes = cases.split[starts].tolist(), owner[starts].tolist()
         ends = [*starts[1:].tolist(), len(kept)]
         for node, bound_of_node, split, start, end in zip(nodes, bounds, splits, starts.tolist(), ends, strict=True):
             rows = range(start, end)
-            self._push(_Open(numbers[node], closed[node], cases, rows, shares[start:end], bound_of_node, split, tries))
+            own = shares[start:end]
+            self._push(_Open(numbers[node], closed[node], cases, rows, own, bound_of_node, split, is_solved))
 
     def _push(self, one: _Open) -> None:
         newest_first = len(self._open) >= self._most_open
@@ -219,37 +263,47 @@ class Search:
         self, numbers: list[int], owner: npt.NDArray[np.intp], shares: ShareArray, cases: Cases
     ) -> npt.NDArray[np.bool_]:
         """Record the closings that hold, and return which of the cases (m,) they close."""
-        closed = cases.value <= 0
-        rows = np.flatnonzero(closed).tolist()
-        functions = [self._goal.mean(shares[row]) for row in rows]
+        closed = cases.value <= self._aim.level
+        rows = np.flatnonzero(closed)
+        functions, passes = self._passes(numbers, owner, shares, cases, rows)
+        for row, function, one, bound in zip(rows.tolist(), functions, passes, self._sound.shown(passes), strict=True):
+            closed[row] = bound is not None
+            if bound is not None:
+                self._record(numbers[owner[row]], function, one, bound)
+        return closed
+
+    def _passes(
+        self,
+        numbers: list[int],
+        owner: npt.NDArray[np.intp],
+        shares: ShareArray,
+        cases: Cases,
+        rows: npt.NDArray[np.intp],
+    ) -> tuple[list[OfDisjunct], list[Pass]]:
+        """Return the functions of some of the cases, and their passes with the limits that close them."""
+        functions = [self._goal.mean(shares[row]) for row in rows.tolist()]
         passes = [
             self._sound.pass_of(
                 function,
                 self.tree.path(numbers[owner[row]]),
                 cases.choice[row],
-                self._question.limit(function.disjunct, function.weights),
+                cases.of_constraints[row],
+                is_final=self._aim.is_fine or bool(cases.split[row] < 0),
+                limit=self._aim.limit(function),
             )
-            for row, function in zip(rows, functions, strict=True)
+            for row, function in zip(rows.tolist(), functions, strict=True)
         ]
-        for row, function, one, bound in zip(rows, functions, passes, self._sound.shown(passes), strict=True):
-            closed[row] = bound is not None
-            if bound is not None:
-                self.largest_closing = max(self.largest_closing, bound)
-                weights = tuple(map(float, function.weights)) if len(function.weights) > 1 else ()
-                self.tree.close(numbers[owner[row]], Closing(function.disjunct, choices_of(one), weights))
-        return closed
+        return functions, passes
 
-    def _try_points(self, relaxed: Relaxed, rows: npt.NDArray[np.intp], always: bool = False) -> None:
-        """Ascend from the best of the points where the relaxations of `rows` attain their bounds, and take the point
-        that is reached as the witness if it is one. Ascents are rare, unless `always` is true."""
-        self._n_tries += 1
-        points = relaxed.points.rows(rows)
-        values, _ = self._goal.values(self._network.forward(points)[-1])
-        best = int(values.argmax()) if len(values) else 0
-        is_due = always or self._n_tries % _ASCENTS_APART == 0
-        if not len(values) or not (is_due or values[best] > self._best_start):
-            return
-        self._best_start = max(self._best_start, float(values[best]))
-        points, values = ascend(self._network, self._goal, points.rows(np.array([best])))
-        if values[0] >= 0:
-            self.witness = self._as_witness(self._network.region.centre + points.steps[0])
+    def _record(self, number: int, function: OfDisjunct, one: Pass, bound: float) -> None:
+        """Record that a pass closes its disjunct at a node."""
+        self.largest_closing = max(self.largest_closing, bound)
+        weights = tuple(map(float, function.weights)) if len(function.weights) > 1 else ()
+        self.tree.close(number, Closing(function.disjunct, choices_of(one), weights))
+
+
+def _gathered(nodes: Sequence[_Open]) -> tuple[Cases, ShareArray, npt.NDArray[np.intp]]:
+    """Return the cases (m,) of all nodes, their shares, and whose each is."""
+    cases = Cases.gathered([(one.cases, row) for one in nodes for row in one.rows])
+    owner = np.repeat(np.arange(len(nodes)), [len(one.shares) for one in nodes])
+    return cases, np.concatenate([one.shares for one in nodes]), owner

@@ -16,6 +16,7 @@ from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds, Fixed, OfDisjunct, OfNeuron, Pass
 from vnnbench.instances.proofs.writing import Choices
 from vnnbench.instances.rationals import float_above
+from vnnbench.prover.cases import Cases
 
 Path = tuple[int, ...]
 """The splits above a case, from the root: neuron + 1 where z >= 0 is fixed, -(neuron + 1) where z <= 0 is."""
@@ -23,7 +24,7 @@ Path = tuple[int, ...]
 _NUMBERS_AT_A_TIME = 1 << 20
 """The coefficients of all passes that are bounded together."""
 _SIGNIFICANT_BITS = 8
-"""Those of a multiplier: more make files larger and hardly a bound better."""
+"""Those of a multiplier that is not final: more make files larger and hardly a bound better."""
 
 
 class SoundBounds:
@@ -39,9 +40,15 @@ class SoundBounds:
         function: OfNeuron | OfDisjunct,
         path: Path,
         choice: Float32Array,
+        of_constraints: Float32Array | None = None,
+        is_final: bool = False,
         limit: tuple[float, bool] = (0.0, True),
     ) -> Pass:
-        """Return the pass of one case, with its choices (n,) rounded to those that a file can hold."""
+        """Return the pass of one case, with its choices (n,) rounded to those that a file can hold.
+
+        of_constraints: the multipliers of the set's constraints; None: all 0. is_final: whether multipliers are kept to
+        the last digit.
+        """
         depth = function.layer - 1 if isinstance(function, OfNeuron) else len(self._chain.layers)
         n = self._chain.starts[depth]
         split = np.array(path, dtype=np.int64)
@@ -49,14 +56,19 @@ class SoundBounds:
         unstable = self._bounds.unstable(n) & self._chain.relu[:n]
         unstable[fixed.neurons] = False
         slopes = np.rint(np.clip(choice[unstable], 0, 1) / SLOPE_UNIT).astype(np.uint8)
-        multipliers = _rounded(choice[fixed.neurons])
-        whole, no_constraints = self._question.whole, self._no_constraints
-        return Pass(function, depth, whole, self._bounds, fixed, unstable, slopes, multipliers, no_constraints, *limit)
+        multipliers = choice[fixed.neurons] if is_final else _rounded(choice[fixed.neurons])
+        constrained = self._no_constraints if of_constraints is None else of_constraints
+        whole = self._question.whole
+        return Pass(function, depth, whole, self._bounds, fixed, unstable, slopes, multipliers, constrained, *limit)
 
     def default_pass(self, function: OfNeuron) -> Pass:
         """Return the pass without choices of its own."""
         n = self._chain.starts[function.layer - 1]
         return self.pass_of(function, (), self.default_slopes(n))
+
+    def undivided(self, m: int, n: int) -> Cases:
+        """Return m cases of the first n neurons, whose passes are those without choices of their own."""
+        return Cases.undivided(m, self.default_slopes(n), len(self._no_constraints))
 
     def default_slopes(self, n: int) -> Float32Array:
         """Return the lower slopes of the first n neurons in a pass without choices of its own."""

@@ -8,7 +8,7 @@ Source: Kingma and Ba 2015, arXiv:1412.6980; Wang et al. 2021, arXiv:2103.06624 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +74,9 @@ def _descend(
         better = relaxed.value < best.value
         best, best_choice = best.improved(relaxed, better), np.where(better[:, None], choice, best_choice)
     value = np.where(np.isnan(best.value), np.float32(np.inf), best.value)
-    return Cases(cases.phase, best_choice, square, value, _best_split(best, of_case)), best
+    split = _best_split(best, of_case)
+    of_split = best.A[np.arange(len(split)), split]
+    return replace(cases, choice=best_choice, square=square, value=value, split=split, of_split=of_split), best
 
 
 def _scales(functions: Functions, cases: Cases, fixed: npt.NDArray[np.bool_]) -> Float32Array:
@@ -95,6 +97,5 @@ def _best_split(relaxed: Relaxed, lines: Lines) -> npt.NDArray[np.intp]:
     gap = relaxed.A * (relaxed.h - np.maximum(relaxed.z, 0))
     better = relaxed.A * (relaxed.h - np.minimum(relaxed.z, 0))
     score = np.where(gap > 0, gap + _GAIN_OF_BETTER_CASE * better, 0)
-    score = np.where(lines.free, score, -1)
-    split = score.argmax(axis=1)
-    return np.where(score[np.arange(len(split)), split] < 0, -1, split)
+    score = np.where(lines.free, score, -np.inf)
+    return np.where(lines.free.any(axis=1), score.argmax(axis=1), -1)

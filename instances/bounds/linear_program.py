@@ -61,6 +61,17 @@ class LinearProgram:
             found[r] = solution.col_value
         return found
 
+    def solution(self, cost: Float64Array, tolerance: float) -> HighsSolution | None:
+        """Return HiGHS's solution for one objective, feasible and optimal up to the tolerance; None without one."""
+        import highspy
+
+        highs = self._highs()
+        for name in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
+            highs.setOptionValue(name, tolerance)
+        highs.changeColsCost(len(cost), np.arange(len(cost), dtype=np.int32), cost)
+        highs.run()
+        return highs.getSolution() if highs.getModelStatus() == highspy.HighsModelStatus.kOptimal else None
+
     def _solutions(self, costs: Float64Array) -> Iterator[HighsSolution]:
         """Yield HiGHS's solution for each row of costs (m, columns), in order."""
         highs = self._highs()

@@ -30,6 +30,7 @@ class ClosestProblem(OverInputSet):
     threshold = None
     strict = True  # no meaning without a threshold
     confirmed_text = "a distance at which the margin is reached"
+    optimum_text = "minus the least distance"
     value_is_column = True
 
     def __init__(self, prop: ClosestProperty) -> None:

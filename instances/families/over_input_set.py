@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +34,13 @@ from vnnbench.instances.properties.property_file import parse_property
 
 
 class OverInputSet(Problem):
-    """A problem over an input set; candidates are inputs x (n_0,), and value(x) is the goal's value at y(x)."""
+    """A problem over an input set; candidates are inputs x (n_0,), and value(x) is the goal's value at y(x).
+
+    optimum_text: a phrase for its largest value.
+    """
 
     candidate_text = "an input"
+    optimum_text: ClassVar[str] = "the largest value"
     catalog_columns = ("network", "dense_network", "stable_active", "stable_inactive", "unstable")
 
     def __init__(self, prop: Property) -> None:

@@ -8,15 +8,17 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import vnnbench.proving
+from support.brute_force import brute_force
 from support.command_lines import one_error_line
 from support.proofs import excluded_proof, witness_proof
-from support.tiny_libraries import CENTRE, GOOD, write_tiny_library
+from support.tiny_libraries import CENTRE, GOOD, Question, tiny_box, tiny_network, write_library, write_tiny_library
 from vnnbench.checking import check_library
 from vnnbench.cli import run_command
 from vnnbench.instances.errors import NetworkError
@@ -24,6 +26,7 @@ from vnnbench.instances.library.answer_additions import adding_answers
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.proven_answers import AnswerTable
 from vnnbench.instances.progress import Silent
+from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty
 
 
 @pytest.fixture
@@ -51,6 +54,24 @@ def test_all_problems_get_answers_whose_proofs_hold(library, capsys):
     )
     assert check_library(library, library.rows, [], Silent()) == []
     assert run_command(["verify-proof", f"{library.folder}/proofs/rob.npz", "--library", str(library.folder)]) == 0
+
+
+def test_a_maximum_and_a_least_distance_are_proven_as_values(tmp_path, capsys):
+    networks = tiny_network(1.0), tiny_network(1.0, pruned=True)
+    props = {
+        "most": MaximizeProperty(tiny_box(), 1, None, None),
+        "near": ClosestProperty(tiny_box(), 0, (1,), Fraction(1, 8), None, None),
+    }
+    library = write_library(tmp_path / "library", {name: Question(prop, *networks) for name, prop in props.items()})
+    assert prove(library) == 0
+    assert answers(library) == {"most": "value", "near": "value"}
+    for name, proven in AnswerTable.open(library.folder).problems.items():
+        assert proven.lower == pytest.approx(brute_force(networks[0], props[name]), abs=1e-6)
+        assert 0 <= proven.upper - proven.lower <= 1e-6
+    assert check_library(library, library.rows, [], Silent()) == []
+    capsys.readouterr()
+    assert run_command(["verify-proof", f"{library.folder}/proofs/near.npz", "--library", str(library.folder)]) == 0
+    assert "near: value, minus the least distance is about -0." in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("worker_processes")

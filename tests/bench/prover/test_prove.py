@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,40 +16,45 @@ from support.brute_force import brute_force
 from support.fraction_proofs import accepts
 from support.fuzzing import EXAMPLES
 from support.random_problems import random_layers, random_problem
+from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, everywhere, nowhere
 from vnnbench.instances.proofs.checker import check_proof
-from vnnbench.instances.proofs.proof_file import Claim, Proof, empty_tree
+from vnnbench.instances.proofs.proof_file import Claim, Proof
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.writing import tree_of
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
-from vnnbench.prover import goal
+from vnnbench.prover import goal, search
+from vnnbench.prover.aim import Decision, Optimum
 from vnnbench.prover.prove import prove
 from vnnbench.prover.search import Ending
-from vnnbench.prover.witness import Witnesses
 
 SECONDS = 60.0
 
 
-def claimed(claim, upper=None):
-    """Return a proof that claims this, without its tree."""
-    return Proof("p", "0", "0", claim, upper, None, np.empty(0), empty_tree())
-
-
-def proved(network, prop, proof=None, **limits):
-    """Return what proving a property finds, and the proof, checked, if it is a tree."""
-    proof = claimed(Claim.EXCLUDED) if proof is None else proof
-    question = Question.of(proof, prop)
-    found = prove(question, network, Witnesses(prop, network, proof.upper), **{"seconds": SECONDS, **limits})
-    if found.tree is None:
-        return found, None
-    proof = replace(proof, tree=tree_of(found.tree))
+def proved(network, prop, **limits):
+    """Return the aim and the ending of proving a property, and the proof, checked, if there is a tree."""
+    problem, question = problem_of(prop), Question.about(prop)
+    aim = Optimum(problem, network) if problem.threshold is None else Decision(problem, network, question)
+    found = prove(question, network, aim, **{"seconds": SECONDS, **limits})
+    closed = found.close()
+    if closed is None:
+        return aim, found.ending, None
+    is_excluded = found.ending is Ending.EXCLUDED and problem.threshold is not None
+    claim, upper = (Claim.EXCLUDED, None) if is_excluded else (Claim.UPPER, closed.upper)
+    proof = Proof("p", "0", "0", claim, upper, None, np.empty(0), tree_of(closed.tree))
     check_proof(proof, prop, network)
-    return found, proof
+    return aim, found.ending, proof
+
+
+def assert_is_reached(aim, network, prop):
+    problem = problem_of(prop)
+    assert problem.violation(aim.best) == 0
+    assert problem.evaluate(ExactNetwork(network), aim.best) == aim.value
 
 
 def verified_network(random, n_relus=8):
@@ -74,15 +78,14 @@ def test_every_question_about_single_atoms_is_answered_and_brute_force_agrees(se
     network, input_set = verified_network(random)
     classes = random.permutation(network.layers[-1].n_outputs).tolist()
     prop = VerifyProperty(input_set, classes[0], tuple(classes[1:]), bool(random.random() < 0.5), None, None)
-    found, proof = proved(network, prop)
+    aim, ending, proof = proved(network, prop)
     best = brute_force(network, prop)
     room = 1e-5 * (1 + abs(best))
-    if found.ending is Ending.EXCLUDED:
+    if ending is Ending.EXCLUDED:
         assert best < room and accepts(proof, prop, network)
-    elif found.ending is Ending.WITNESS:
-        problem = problem_of(prop)
-        assert problem.violation(found.witness) == 0
-        assert problem.answers(problem.evaluate(ExactNetwork(network), found.witness))
+    elif ending is Ending.WITNESS:
+        assert_is_reached(aim, network, prop)
+        assert problem_of(prop).answers(aim.value)
     else:
         assert abs(best) < room, f"not answered, though the best value is {best}"
 
@@ -93,13 +96,11 @@ def test_what_is_answered_about_any_goal_and_set_is_true(seed):
     network, prop = random_problem(np.random.default_rng(seed), most_neurons=5)
     if not isinstance(prop, VerifyProperty | LinearProperty):
         return
-    found, proof = proved(network, prop)
-    if proof is not None:
-        assert accepts(proof, prop, network)
-    elif found.witness is not None:
-        problem = problem_of(prop)
-        assert problem.violation(found.witness) == 0
-        assert problem.answers(problem.evaluate(ExactNetwork(network), found.witness))
+    aim, ending, proof = proved(network, prop)
+    assert proof is None or accepts(proof, prop, network)
+    if ending is Ending.WITNESS:
+        assert_is_reached(aim, network, prop)
+        assert problem_of(prop).answers(aim.value)
 
 
 @pytest.fixture
@@ -116,60 +117,116 @@ def maximum():
             return network, prop, best
 
 
-def test_an_upper_bound_just_above_the_maximum_is_proved(maximum):
+def test_the_maximum_and_a_bound_that_meets_it_are_found(maximum):
     network, prop, best = maximum
-    upper = best + 1e-3 * abs(best)
-    found, proof = proved(network, prop, claimed(Claim.UPPER, upper))
-    assert found.ending is Ending.EXCLUDED
-    assert check_proof(proof, prop, network).upper == Fraction(upper)
+    aim, ending, proof = proved(network, prop)
+    assert ending is Ending.EXCLUDED
+    assert_is_reached(aim, network, prop)
+    assert aim.value == pytest.approx(best, rel=1e-6)
+    assert aim.value <= check_proof(proof, prop, network).upper <= aim.value + BOUND_TOLERANCE * max(1, abs(aim.value))
 
 
-def test_a_number_below_the_maximum_is_refuted_by_a_point_above_it(maximum):
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=max(1, EXAMPLES // 4), deadline=None)
+def test_the_interval_of_any_maximum_holds_what_brute_force_finds(seed):
+    random = np.random.default_rng(seed)
+    network, input_set = verified_network(random)
+    prop = MaximizeProperty(input_set, 0, None, None)
+    aim, _, proof = proved(network, prop, seconds=1.0)
+    best = brute_force(network, prop)
+    room = 1e-5 * (1 + abs(best))
+    assert_is_reached(aim, network, prop)
+    assert accepts(proof, prop, network)
+    assert aim.value - room <= best <= proof.upper + room
+
+
+@pytest.mark.parametrize("norm", [Norm.BOX, Norm.L1])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_interval_of_a_maximum_closes(seed, norm):
+    random, widths = np.random.default_rng(seed), (6, 6, 5, 1)
+    layers = [
+        Layer(random.normal(size=(b, a)) / a**0.5, random.normal(size=b) / 4, nowhere(b) if b == 1 else everywhere(b))
+        for a, b in itertools.pairwise(widths)
+    ]
+    network = LayeredNetwork(tuple(layers))
+    box = -np.ones(6), np.ones(6)
+    input_set = box_set(*box) if norm is Norm.BOX else InputSet(norm, np.full(6, 0.25), 1.5, *box)
+    aim, ending, proof = proved(network, MaximizeProperty(input_set, 0, None, None))
+    assert ending is Ending.EXCLUDED and accepts(proof, MaximizeProperty(input_set, 0, None, None), network)
+    assert aim.value <= proof.upper <= aim.value + BOUND_TOLERANCE * max(1, abs(aim.value))
+
+
+def test_a_search_without_time_ends_with_an_interval(maximum):
     network, prop, best = maximum
-    upper = best - 1e-3 * abs(best)
-    found, _ = proved(network, prop, claimed(Claim.UPPER, upper))
-    assert found.ending is Ending.WITNESS
-    assert problem_of(prop).evaluate(ExactNetwork(network), found.witness) > upper
+    aim, ending, proof = proved(network, prop, seconds=-1.0)
+    assert ending in (Ending.BUDGET, Ending.EXCLUDED)
+    assert accepts(proof, prop, network)
+    assert aim.value <= best + 1e-6 * abs(best) and best - 1e-6 * abs(best) <= proof.upper < np.inf
 
 
-def test_a_search_without_time_ends_open_with_a_bound(maximum):
-    network, prop, best = maximum
-    found, _ = proved(network, prop, claimed(Claim.UPPER, best + 1e-9 * abs(best)), seconds=-1.0)
-    assert found.ending in (Ending.BUDGET, Ending.EXCLUDED)
-    if found.ending is Ending.BUDGET:
-        assert found.witness is None and found.tree is None and np.isfinite(found.bound)
-
-
-def test_time_is_kept():
+@pytest.fixture
+def large():
+    """A network of 3x60, and its output over a box, whose maximum takes minutes."""
     random, widths = np.random.default_rng(0), (30, 60, 60, 60)
     layers = [
         Layer(random.normal(size=(b, a)) / a**0.5, np.zeros(b), everywhere(b)) for a, b in itertools.pairwise(widths)
     ]
     network = LayeredNetwork((*layers, Layer(random.normal(size=(1, 60)), np.zeros(1), nowhere(1))))
-    prop = MaximizeProperty(box_set(-np.ones(30), np.ones(30)), 0, None, None)
-    started = time.monotonic()
-    found, _ = proved(network, prop, claimed(Claim.UPPER, 20.0), seconds=1.0)
-    assert found.ending is Ending.BUDGET and time.monotonic() - started < 10
+    return network, box_set(-np.ones(30), np.ones(30))
+
+
+def test_time_is_kept_and_more_of_it_gives_a_narrower_interval(large):
+    network, box = large
+    uppers = []
+    for seconds in (-1.0, 1.0):
+        started = time.monotonic()
+        aim, ending, proof = proved(network, MaximizeProperty(box, 0, None, None), seconds=seconds)
+        assert ending is Ending.BUDGET and time.monotonic() - started < 10
+        assert aim.value < proof.upper
+        uppers.append(proof.upper)
+    assert uppers[1] < uppers[0]
+
+
+def test_a_question_that_stays_open_gets_a_bound_and_its_best_point(large):
+    network, box = large
+    atom = Atom(((0, Fraction(1)),), Fraction(-20))
+    prop = LinearProperty(box, OutputGoal((((atom,),),)), True, None, None)
+    aim, ending, proof = proved(network, prop, seconds=0.5)
+    assert ending is Ending.BUDGET
+    assert_is_reached(aim, network, prop)
+    assert aim.value < 0 < proof.upper
+    assert check_proof(proof, prop, network).upper == Fraction(proof.upper)
+
+
+def test_the_tree_of_an_interval_stays_small(large, monkeypatch):
+    network, box = large
+    leaves = []
+    for most in (10_000, 200):
+        monkeypatch.setattr(search, "_MOST_LEAVES", most)
+        aim, ending, proof = proved(network, MaximizeProperty(box, 0, None, None), seconds=2.0)
+        assert ending is Ending.BUDGET and aim.value < proof.upper
+        leaves.append(check_proof(proof, MaximizeProperty(box, 0, None, None), network).leaves)
+    assert leaves[1] < 200 + 2 * 128 < leaves[0]
 
 
 def test_a_tree_is_found_with_few_open_nodes_too(maximum):
     network, prop, best = maximum
-    found, _ = proved(network, prop, claimed(Claim.UPPER, best + 1e-3 * abs(best)), most_open_nodes=1)
-    assert found.ending is Ending.EXCLUDED
+    _, ending, proof = proved(network, prop, most_open_nodes=1)
+    assert ending is Ending.EXCLUDED and proof.upper == pytest.approx(best, rel=1e-5)
 
 
 def test_atoms_that_exclude_each_other_are_excluded_by_a_mean_of_them():
     network = LayeredNetwork((Layer(np.array([[1.0], [-1.0]]), np.zeros(2), nowhere(2)),))
     atoms = tuple(Atom(((k, Fraction(1)),), Fraction(-1, 10)) for k in range(2))  # x >= 0.1 and -x >= 0.1
     prop = LinearProperty(box_set(-np.ones(1), np.ones(1)), OutputGoal(((atoms,),)), False, None, None)
-    found, proof = proved(network, prop)
-    assert found.ending is Ending.EXCLUDED and sum(proof.tree.weights) == 1 and (proof.tree.weights > 0).all()
+    _, ending, proof = proved(network, prop)
+    assert ending is Ending.EXCLUDED and sum(proof.tree.weights) == 1 and (proof.tree.weights > 0).all()
 
 
 def test_a_goal_of_too_many_atoms_is_refused(monkeypatch):
     network = LayeredNetwork((Layer(np.eye(3), np.zeros(3), nowhere(3)),))
     prop = VerifyProperty(box_set(np.zeros(3), np.ones(3)), 0, (1, 2), True, None, None)
-    assert prove(Question.about(prop), network, Witnesses(prop, network), 5.0).ending is Ending.WITNESS
+    assert proved(network, prop)[1] is Ending.WITNESS
     monkeypatch.setattr(goal, "_MOST_ATOMS", 1)
     with pytest.raises(PropertyError, match="its goal has 2 atoms; the prover takes 1"):
-        prove(Question.about(prop), network, Witnesses(prop, network), 5.0)
+        proved(network, prop)

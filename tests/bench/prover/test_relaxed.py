@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -59,8 +60,7 @@ class Example:
         return tuple(array.astype(np.float32) for array in arrays)
 
     def cases(self) -> Cases:
-        undivided = Cases.undivided(M, self.choice[0])
-        return Cases(self.phase, self.choice, undivided.square, undivided.value, undivided.split)
+        return replace(Cases.undivided(M, self.choice[0], 0), phase=self.phase, choice=self.choice)
 
     def reference(self, choice: np.ndarray) -> tuple[Relaxation, list[Choice]]:
         """Return the relaxation in float64 and the same choices in it."""
@@ -106,14 +106,29 @@ def test_only_a_free_unstable_relu_is_split(random):
     assert ((after.split < 0) == ~free.any(axis=1)).all()
 
 
-def test_both_cases_of_a_split_fix_its_relu_with_a_new_multiplier(random):
+def test_both_cases_of_a_split_fix_its_relu_with_a_bound_that_is_not_larger(random):
     example = Example(random)
-    cases = example.cases()
-    children = cases.children(np.full(M, 2))
-    assert children.phase[:, 2].tolist() == [-1, 1] * M and not children.choice[:, 2].any()
-    others = np.arange(len(cases.choice[0])) != 2
-    assert (children.choice[::2, others] == cases.choice[:, others]).all()
-    assert (children.phase[1::2, others] == cases.phase[:, others]).all()
+    after, _ = descend(example.relaxed, example.functions, example.lines, example.cases(), OF_CASE)
+    parents = after.rows(np.flatnonzero(after.split >= 0))
+    children = parents.children()
+    at = np.arange(len(children.split)), children.split
+    assert children.phase[at].tolist() == [-1, 1] * len(parents.split)
+    others = np.ones_like(children.phase, dtype=bool)
+    others[at] = False
+    for own, theirs in ((children.choice, parents.choice), (children.phase, parents.phase)):
+        assert (own == np.repeat(theirs, 2, axis=0))[others].all()
+    functions = example.functions.rows(np.repeat(np.flatnonzero(after.split >= 0), 2))
+    bounded, _ = descend(example.relaxed, functions, example.lines, children, Schedule(0))
+    assert (parents.of_split < 0).any() and (parents.of_split > 0).any()
+    assert (bounded.value <= np.repeat(parents.value, 2) + 1e-4).all()
+
+
+def test_the_coefficient_of_a_relu_that_is_named_anew_is_unknown(random):
+    example = Example(random)
+    after, _ = descend(example.relaxed, example.functions, example.lines, example.cases(), OF_CASE)
+    named = after.naming(np.where(np.arange(M) % 2, after.split, 2))
+    assert (named.of_split[1::2] == after.of_split[1::2]).all()
+    assert not named.of_split[::2][after.split[::2] != 2].any()
 
 
 def test_values_and_gradients_at_points_are_those_of_the_network(random):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ import pytest
 from support.brute_force import brute_force
 from support.silent import Silent
 from support.solving import Recorder
-from support.tiny_libraries import Question, tiny_network, tiny_property, write_library, write_tiny_library
-from vnnbench.cli import run_command
+from support.tiny_libraries import Question, tiny_box, tiny_network, tiny_property, write_library, write_tiny_library
 from vnnbench.harness import run_plan
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.library.library import Library
@@ -25,7 +25,7 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
-from vnnbench.instances.properties.property import Property, VerifyProperty
+from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty, Property, VerifyProperty
 from vnnbench.instances.properties.property_file import property_json
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.run_identity import StopGoal
@@ -72,7 +72,8 @@ def test_what_is_reported_is_the_exact_value_of_a_witness_or_a_bound_above_every
         result, told = prove(network, prop)
         ends.append(result.termination)
         assert told.names == ["x_0", "x_1", "x_2", "x_3"]
-        assert result.nodes is not None and result.nodes > 0
+        assert result.nodes is not None
+        assert result.nodes > 0 or result.termination is Termination.SOLUTION_FOUND  # by the ascent before any bound
         if result.termination is Termination.BOUND_REACHED:
             assert result.dual_bound is not None and result.dual_bound > -1e-12
             assert told.dual_bounds == [result.dual_bound] and told.incumbents == []
@@ -104,6 +105,47 @@ def test_the_search_ends_at_its_time_limit(prove: Prove, endless: tuple[Network,
     result, told = prove(*endless, seconds=0.5)
     assert (result.termination, result.dual_bound, told.incumbents) == (Termination.TIME_LIMIT, None, [])
     assert time.monotonic() - started < 20
+
+
+def test_a_maximum_is_reported_with_a_bound_that_meets_it(prove: Prove) -> None:
+    random = np.random.default_rng(0)
+    weights = tuple(random.normal(size=shape).astype(np.float32) for shape in [(5, 4), (5, 5), (1, 5)])
+    network = Network(weights, tuple(random.normal(size=len(W)).astype(np.float32) for W in weights))
+    prop = MaximizeProperty(box_set(-np.ones(4), np.ones(4)), 0, None, None)
+    result, told = prove(network, prop)
+    assert result.termination is Termination.OPTIMAL
+    objectives = [incumbent.objective for incumbent in told.incumbents]
+    assert objectives == sorted(objectives, reverse=True) and result.primal_bound == objectives[-1]
+    assert result.primal_bound == pytest.approx(-brute_force(network, prop), rel=1e-6)
+    assert result.dual_bound is not None and 0 <= result.primal_bound - result.dual_bound <= 1e-6 * max(
+        1, abs(result.primal_bound)
+    )
+    assert told.dual_bounds == [result.dual_bound]
+    value = problem_of(prop).evaluate(ExactNetwork(network), np.array(told.incumbents[-1].columns))
+    assert value is not None and float(-value) == result.primal_bound
+
+
+def test_a_least_distance_is_reported_with_a_radius_that_meets_it(prove: Prove) -> None:
+    """With b = 1 the margin grows from -1/4 at the centre, in x_0 and x_1."""
+    prop = ClosestProperty(tiny_box(), 0, (1,), Fraction(1, 8), None, None)
+    result, told = prove(tiny_network(1.0), prop)
+    assert result.termination is Termination.OPTIMAL
+    assert result.primal_bound == pytest.approx(-brute_force(tiny_network(1.0), prop), abs=1e-6)
+    assert result.dual_bound is not None and 0 <= result.primal_bound - result.dual_bound <= 1e-6
+    assert told.incumbents[-1].objective == result.primal_bound
+
+    result, told = prove(tiny_network(2.0), ClosestProperty(tiny_box(radius=0.25), 0, (1,), Fraction(1), None, None))
+    assert (result.termination, result.dual_bound, told.incumbents) == (Termination.INFEASIBLE, 0.25, [])
+
+
+def test_an_optimum_that_takes_too_long_has_a_bound_in_time(
+    prove: Prove, endless: tuple[Network, VerifyProperty]
+) -> None:
+    network, prop = endless
+    result, told = prove(network, MaximizeProperty(prop.input_set, 0, None, None), seconds=3.0)
+    assert result.termination is Termination.TIME_LIMIT or result.wall_seconds < 3.0
+    assert result.primal_bound == told.incumbents[-1].objective
+    assert result.dual_bound is not None and result.dual_bound < result.primal_bound
 
 
 def test_a_network_whose_bounds_overflow_gives_one_line(prove: Prove) -> None:
@@ -207,9 +249,13 @@ def test_a_run_that_a_limit_ends_leaves_the_question_open(
     assert ((runs["termination"] == f"{end}_limit").fillna(False) | (runs["ended_by"] == end)).all()
 
 
-def test_a_problem_of_another_family_is_refused(
-    values: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["run", str(values.folder), "--results", str(tmp_path / "r"), "--solver", "prover", "--goal", "optimize"]
-    assert run_command(command) == 2
-    assert "is of family maximize, and prover is for verify; leave it out with --select" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["values", "distances"])
+def test_optima_are_judged_exactly(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    library = request.getfixturevalue(name)
+    runs = runs_of(library, tmp_path / "results", StopGoal.OPTIMIZE)
+    assert (runs["fault"] == "none").all() and (runs["verdict"] == "value").all()
+    dense = runs.loc["top--tight" if name == "values" else "near--tight"]
+    assert dense["termination"] == "optimal" and dense["evidence"] == "exact"
+    assert 0 <= dense["dual_bound"] - dense["best_exact_value"] <= 1e-6
+    if name == "distances":
+        assert dense["best_exact_value"] == pytest.approx(-1, abs=1e-6)

@@ -1,0 +1,83 @@
+"""The search for good points: from where relaxations attain their bounds, by ascents, and by linear programs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.prover.aim import Aim
+from vnnbench.prover.ascent import ascend
+from vnnbench.prover.goal import SearchGoal
+from vnnbench.prover.linear_regions import LinearRegions
+from vnnbench.prover.region import Points
+from vnnbench.prover.relaxed import RelaxedNetwork
+
+_ASCENTS_APART = 8
+"""How many times points are tried from one ascent to the next, unless a point is better than all before."""
+_MOST_MOVES = 20
+"""How often a point moves to the best one of its linear region."""
+_LEAST_GAIN = 1e-6
+"""What counts as a better value in float32, relative to max(1, |value|)."""
+
+
+class Candidates:
+    """The points of one search. Those that may be better than the aim's level, up to rounding, are offered to it."""
+
+    def __init__(self, network: RelaxedNetwork, goal: SearchGoal, regions: LinearRegions | None, aim: Aim) -> None:
+        """regions: None before there are bounds."""
+        self._network, self._goal, self._regions, self._aim = network, goal, regions, aim
+        self._best_start, self._best_end, self._n_tries = -float("inf"), -float("inf"), 0
+        self._end: Float64Array | None = None
+
+    def try_points(self, points: Points) -> None:
+        """Ascend from the best of the points, if that is due."""
+        self._n_tries += 1
+        values = self._values(points)
+        best = int(values.argmax()) if len(values) else 0
+        is_due = self._n_tries % _ASCENTS_APART == 0
+        if not len(values) or not (is_due or values[best] > self._best_start):
+            return
+        self._best_start = max(self._best_start, float(values[best]))
+        self.climb_from(points.rows(np.array([best])))
+
+    def climb_from(self, point: Points) -> None:
+        """Ascend from one point, and offer what is reached."""
+        x, value = self._ascended(point)
+        is_best = value > self._best_end
+        if is_best:
+            self._best_end, self._end = value, x
+        if value >= self._aim.level:
+            self._aim.offer(x)
+        if is_best and self._regions is not None and self._aim.is_fine and not self._aim.is_reached:
+            self._move(self._regions, x, value)
+
+    def offer_best(self) -> None:
+        """Offer the best point that an ascent reached, though it may not be better than the level."""
+        if self._end is not None:
+            self._aim.offer(self._end)
+
+    def _move(self, regions: LinearRegions, x: Float64Array, value: float) -> None:
+        """Go from linear region to linear region, to the best point of each, while that gains something."""
+        for _ in range(_MOST_MOVES):
+            _, A = self._goal.values(self._network.forward(self._points(x))[-1])
+            vertex = regions.maximum(A, np.zeros(1), regions.phases_at(x))
+            if vertex is None:
+                return
+            self._aim.offer(vertex.x)
+            x, reached = self._ascended(self._points(vertex.x))
+            self._aim.offer(x)
+            if reached > self._best_end:
+                self._best_end, self._end = reached, x
+            if reached <= value + _LEAST_GAIN * max(1.0, abs(value)) or self._aim.is_reached:
+                return
+            value = reached
+
+    def _ascended(self, point: Points) -> tuple[Float64Array, float]:
+        points, values = ascend(self._network, self._goal, point)
+        return self._network.region.centre + points.steps[0], float(values[0])
+
+    def _values(self, points: Points) -> Float32Array:
+        return self._goal.values(self._network.forward(points)[-1])[0]
+
+    def _points(self, x: Float64Array) -> Points:
+        return Points(None, (x - self._network.region.centre).astype(np.float32)[None])
