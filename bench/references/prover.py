@@ -19,6 +19,7 @@ import numpy as np
 
 from vnnbench.common.numbers import finite
 from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.linear_program import import_solver
 from vnnbench.instances.errors import NetworkError, PropertyError
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.families.closest import ClosestProblem
@@ -55,8 +56,7 @@ class Prover(Reference):
 
     def version(self) -> str:
         import_readers()
-        import highspy  # noqa: F401 - as for the readers: a search imports it
-
+        import_solver()
         return f"{METHOD}+numpy-{np.__version__}"
 
     def licence(self) -> Licence:

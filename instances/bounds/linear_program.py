@@ -32,6 +32,11 @@ UNDERFLOW = 2.0**-900
 """More than all underflows of the sums here, as long as the duals are at most 2**100."""
 
 
+def import_solver() -> None:
+    """Import what solving a program imports when it is called."""
+    import highspy  # noqa: F401
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearProgram:
     """A linear program: row_lower <= matrix v <= row_upper, lower <= v <= upper.
