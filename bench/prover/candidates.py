@@ -16,6 +16,8 @@ _ASCENTS_APART = 8
 """How many times points are tried from one ascent to the next, unless a point is better than all before."""
 _MOST_MOVES = 20
 """How often a point moves to the best one of its linear region."""
+_ROUNDING = 1e-4
+"""By how much float32 may be off, relative to max(1, |value|); hardly ever by so much."""
 _LEAST_GAIN = 1e-6
 """What counts as a better value in float32, relative to max(1, |value|)."""
 
@@ -50,6 +52,12 @@ class Candidates:
             self._aim.offer(x)
         if is_best and self._regions is not None and self._aim.is_fine and not self._aim.is_reached:
             self._move(self._regions, x, value)
+
+    def offer_solution(self, x: Float64Array) -> None:
+        """Offer the solution of a linear program, unless it is clearly not better than the level."""
+        value = float(self._values(self._points(x))[0])
+        if value >= self._aim.level - _ROUNDING * max(1.0, abs(value)):
+            self._aim.offer(x)
 
     def offer_best(self) -> None:
         """Offer the best point that an ascent reached, though it may not be better than the level."""

@@ -59,22 +59,22 @@ def find_distance(
     nearest solution. Raises as `prove` does.
     """
     deadline = time.monotonic() + seconds
-    found, without = Interval(), 0.0
-    least = ceiling = probe = problem.input_set.radius or 0.0
+    found, without, least = Interval(), 0.0, float("inf")
+    whole = ceiling = probe = problem.input_set.radius or 0.0
     while (left := deadline - time.monotonic()) > 0 and not should_stop():
         question = Question.about(problem.property, radius=probe)
         aim = Decision(problem, network, question, least=-Fraction(probe * _ROUNDING))
         outcome = prove(question, network, aim, _SHARE * left, should_stop=should_stop)
         found = replace(found, n_cases=found.n_cases + outcome.n_cases)
-        if aim.value is not None and aim.best is not None and (found.nearest is None or -aim.value < least):
+        if aim.value is not None and aim.best is not None and -aim.value < least:
             found, least = replace(found, nearest=aim.best), float(-aim.value)
             if on_best is not None:
                 on_best(aim.best, aim.value)
-        if outcome.ending is Ending.EXCLUDED and (closed := outcome.close()) is not None:
+        if outcome.ending is Ending.EXCLUDED and (closed := outcome.close(0.0)) is not None:
             found, without = replace(found, radius=probe, tree=closed.tree), probe
         else:
             ceiling = least if outcome.ending is Ending.WITNESS else probe
-        is_open = ceiling < least
+        is_open = ceiling < least and without < whole
         if ceiling - without <= (_NARROW * ceiling if is_open else BOUND_TOLERANCE / 2 * max(1.0, ceiling)):
             return replace(found, is_closed=not is_open)
         probe = without + (ceiling - without) / 2

@@ -19,7 +19,7 @@ from vnnbench.instances.proofs.writing import tree_of
 from vnnbench.instances.properties.property import ClosestProperty
 from vnnbench.prover.aim import Decision, Optimum
 from vnnbench.prover.distance import find_distance
-from vnnbench.prover.prove import prove
+from vnnbench.prover.prove import CLOSING_SHARE, prove
 from vnnbench.prover.search import Ending
 
 
@@ -61,7 +61,7 @@ def _value(asked: ProvableProblem, seconds: float) -> Proof:
     question = Question.about(problem.property)
     aim = Optimum(problem, network) if problem.threshold is None else Decision(problem, network, question)
     outcome = prove(question, network, aim, seconds)
-    closed = outcome.close()  # which may offer another point
+    closed = outcome.close(CLOSING_SHARE * seconds)  # which may offer another point
     proof = _with_witness(asked, aim.best)
     if closed is None:
         return proof

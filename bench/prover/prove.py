@@ -36,6 +36,10 @@ _LEAST_CASES = 256
 """The least number of cases that a search may bound."""
 
 
+CLOSING_SHARE = 0.1
+"""The share of a search's time in which its tree is closed."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Closed:
     """A complete tree, and a number that no value exceeds by it."""
@@ -68,13 +72,13 @@ class Outcome:
             return None
         return self._furthest.search.largest_closing
 
-    def close(self) -> Closed | None:
-        """Close what is open of the search that came furthest, each node at the bound that it has, which takes up to
-        some seconds; None if the aim is reached, or a bound is not finite."""
+    def close(self, seconds: float) -> Closed | None:
+        """Close what is open of the search that came furthest, each node at the bound that it has, in about `seconds`;
+        None if the aim is reached, or a bound is not finite."""
         if self._furthest is None or self.ending is Ending.WITNESS:
             return None
         search = self._furthest.search
-        search.finish()
+        search.finish(seconds)
         if not math.isfinite(search.largest_closing):
             return None
         return Closed(search.tree.nodes(self._furthest.chain, self._furthest.proven), search.largest_closing)

@@ -9,6 +9,7 @@ that succeeds. A case whose ReLUs are all fixed or stable is solved as a linear 
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,8 +32,9 @@ from vnnbench.prover.sound import SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, Schedule, descend
 
 _NODES_AT_A_TIME = 128
-_MOST_LEAVES = 10_000
-"""The most open nodes of a tree that shows an interval: more make its file large and the interval hardly narrower."""
+_OPEN_NODES = (100, 1_000, 10_000)
+"""The numbers of open nodes at which a tree is remembered, to show an interval when time ends. More than the largest
+make its file large and the interval hardly narrower."""
 
 
 class Ending(StrEnum):
@@ -96,10 +98,18 @@ class Search:
         self._candidates = Candidates(network, self._goal, self._regions, aim)
         self._open: list[tuple[float, int, _Open]] = []  # a heap: what is split first has the least two numbers
         self._most_open = float("inf")
-        self._early: tuple[list[tuple[float, int, _Open]], int] | None = None  # what `finish` goes back to
+        self._early: list[tuple[list[tuple[float, int, _Open]], int]] = []  # what `finish` may go back to
+        self._seconds = 0.0  # what the cases have taken
 
     def run(self, budget: Budget) -> Ending:
         """Search, or search on, until the aim is reached, all is closed, or the budget is used up."""
+        started = time.monotonic()
+        try:
+            return self._run(budget)
+        finally:
+            self._seconds += time.monotonic() - started
+
+    def _run(self, budget: Budget) -> Ending:
         self._most_open = budget.open_nodes
         if not self.n_cases:
             self._start()
@@ -108,8 +118,8 @@ class Search:
                 return Ending.EXCLUDED
             if self.n_cases > budget.cases or budget.is_over():
                 return Ending.BUDGET
-            if self._early is None and len(self._open) >= _MOST_LEAVES:
-                self._early = list(self._open), self.tree.n_nodes
+            if len(self._early) < len(_OPEN_NODES) and len(self._open) >= _OPEN_NODES[len(self._early)]:
+                self._early.append((list(self._open), self.tree.n_nodes))
             taken = [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
             above = [one for one in taken if one.bound > self._aim.level]
             if any(one.is_solved for one in above):
@@ -126,15 +136,18 @@ class Search:
         """The largest bound of an open node."""
         return max((one.bound for _, _, one in self._open), default=-float("inf"))
 
-    def finish(self) -> None:
+    def finish(self, seconds: float) -> None:
         """Close every open node at the bounds that it has, and offer the best point, though it may not be wanted.
 
-        A tree with more than `_MOST_LEAVES` open nodes is cut back to what it was when there were as many.
+        The tree is cut back to what it was with fewer open nodes where so many cannot be closed in about `seconds`, or
+        exceed `_OPEN_NODES`.
         """
         if self._open:
             self._candidates.offer_best()
-            if self._early is not None:
-                self._open, n_nodes = self._early
+            earlier = [one for one in self._early if len(one[0]) * self._seconds <= seconds * self.n_cases]
+            is_affordable = len(self._open) * self._seconds <= seconds * self.n_cases
+            if self._early and (len(self._open) > _OPEN_NODES[-1] or not is_affordable):
+                self._open, n_nodes = earlier[-1] if earlier else self._early[0]
                 self.tree.cut(n_nodes)
         while self._open:
             nodes = [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
@@ -205,13 +218,14 @@ class Search:
         for row, disjunct in enumerate(self._goal.disjuncts(shares).tolist()):
             A, constant = self._goal.atoms_of(disjunct)
             vertex = self._regions.maximum(A, constant, solved.phase[row])
+            if vertex is not None:
+                self._candidates.offer_solution(vertex.x)
             if vertex is not None and len(A) > 1:
                 shares[row] = self._goal.shares_of(disjunct, vertex.weights)
                 mean = self._goal.functions(shares[[row]])
                 vertex = self._regions.maximum(mean.A, mean.constant, solved.phase[row])
             self.n_cases += 1
             if vertex is not None:
-                self._aim.offer(vertex.x)
                 solved.choice[row], solved.of_constraints[row] = vertex.multipliers, vertex.constraint_multipliers
         return solved, shares
 

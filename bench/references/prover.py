@@ -32,7 +32,7 @@ from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.properties.property_file import read_property
 from vnnbench.prover.aim import Aim, Decision, Optimum
 from vnnbench.prover.distance import find_distance
-from vnnbench.prover.prove import Outcome, prove
+from vnnbench.prover.prove import CLOSING_SHARE, Outcome, prove
 from vnnbench.prover.search import Ending
 from vnnbench.references.inputs import NETWORK_NAME, PROPERTY_NAME, import_readers
 from vnnbench.references.reference import Reference, stop_reason
@@ -40,8 +40,6 @@ from vnnbench.solvers.base import Incumbent, Licence, Listener, SolveRequest, So
 
 METHOD = "2"
 """The version of the prover's method and its defaults. It changes when they change."""
-_SEARCH_SHARE = 0.9
-"""The share of the time for the search of an optimum; in the rest its tree is closed."""
 
 
 class Prover(Reference):
@@ -115,8 +113,8 @@ class _Run:
 
     def _maximize(self) -> Termination | None:
         aim = Optimum(self._problem, self._network, self._tell)
-        found = self._prove(Question.about(self._problem.property), aim, _SEARCH_SHARE)
-        if not self._listener.should_stop() and (closed := found.close()) is not None:
+        found = self._prove(Question.about(self._problem.property), aim, 1 - 2 * CLOSING_SHARE)
+        if not self._listener.should_stop() and (closed := found.close(self._seconds_left() / 2)) is not None:
             self._tell_bound(closed.upper)
         return Termination.OPTIMAL if found.ending is Ending.EXCLUDED else None
 
@@ -125,7 +123,7 @@ class _Run:
             self._problem, self._network, self._seconds_left(), self._listener.should_stop, self._tell
         )
         self.status, self.n_cases = "closed" if found.is_closed else "open", found.n_cases
-        self._tell_bound(None if found.radius is None else -found.radius)
+        self._tell_bound(-(found.radius or 0.0))
         if not found.is_closed:
             return None
         return Termination.INFEASIBLE if found.nearest is None else Termination.OPTIMAL

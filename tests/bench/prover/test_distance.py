@@ -115,6 +115,21 @@ def test_below_a_ball_that_stays_open_smaller_ones_are_tried(monkeypatch):
     assert found.nearest is None and 0.2 * (1 - 1e-3) <= found.radius < 0.2
 
 
+def test_a_whole_ball_that_stays_open_leaves_the_interval_open(monkeypatch):
+    """Even if the largest ball without a solution is hardly smaller."""
+    real = distance.prove
+
+    def prove(question, network, aim, seconds, **more):
+        if question.whole.radius == Fraction(0.2):
+            return SimpleNamespace(ending=Ending.BUDGET, n_cases=1)
+        return real(question, network, aim, seconds, **more)
+
+    monkeypatch.setattr(distance, "prove", prove)
+    monkeypatch.setattr(distance, "_NARROW", 1e-9)
+    found = find_distance(problem_of(closest(Norm.L1, 0.2)), network_of_sum(), SECONDS)
+    assert found.nearest is None and not found.is_closed and found.radius == pytest.approx(0.2, rel=1e-6)
+
+
 def test_without_time_nothing_is_found():
     found = find_distance(problem_of(closest(Norm.L1, 0.8)), network_of_sum(), 0.0)
     assert (found.nearest, found.radius, found.tree) == (None, None, None)

@@ -41,7 +41,7 @@ def proved(network, prop, **limits):
     problem, question = problem_of(prop), Question.about(prop)
     aim = Optimum(problem, network) if problem.threshold is None else Decision(problem, network, question)
     found = prove(question, network, aim, **{"seconds": SECONDS, **limits})
-    closed = found.close()
+    closed = found.close(SECONDS)
     if closed is None:
         return aim, found.ending, None
     is_excluded = found.ending is Ending.EXCLUDED and problem.threshold is not None
@@ -202,7 +202,7 @@ def test_the_tree_of_an_interval_stays_small(large, monkeypatch):
     network, box = large
     leaves = []
     for most in (10_000, 200):
-        monkeypatch.setattr(search, "_MOST_LEAVES", most)
+        monkeypatch.setattr(search, "_OPEN_NODES", (most,))
         aim, ending, proof = proved(network, MaximizeProperty(box, 0, None, None), seconds=2.0)
         assert ending is Ending.BUDGET and aim.value < proof.upper
         leaves.append(check_proof(proof, MaximizeProperty(box, 0, None, None), network).leaves)
@@ -221,6 +221,19 @@ def test_atoms_that_exclude_each_other_are_excluded_by_a_mean_of_them():
     prop = LinearProperty(box_set(-np.ones(1), np.ones(1)), OutputGoal(((atoms,),)), False, None, None)
     _, ending, proof = proved(network, prop)
     assert ending is Ending.EXCLUDED and sum(proof.tree.weights) == 1 and (proof.tree.weights > 0).all()
+
+
+def test_a_point_that_meets_two_atoms_at_once_is_found():
+    """7 y_1 is just between 2.9999 y_0 and 3 y_0 - 1e-5: the best point of the mean alone breaks an atom."""
+    network = LayeredNetwork((Layer(np.eye(2), np.zeros(2), nowhere(2)),))
+    atoms = (
+        Atom(((0, Fraction(3)), (1, Fraction(-7))), Fraction(-1, 10**5)),
+        Atom(((0, Fraction("-2.9999")), (1, Fraction(7)))),
+    )
+    prop = LinearProperty(box_set(np.zeros(2), np.ones(2)), OutputGoal(((atoms,),)), False, None, None)
+    aim, ending, _ = proved(network, prop)
+    assert ending is Ending.WITNESS
+    assert_is_reached(aim, network, prop)
 
 
 def test_a_goal_of_too_many_atoms_is_refused(monkeypatch):
