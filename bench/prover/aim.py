@@ -28,11 +28,8 @@ class Aim(ABC):
     that linear programs are solved for it.
     """
 
-    def __init__(
-        self, problem: OverInputSet, network: Layered, level: float, is_fine: bool, on_best: OnBest | None
-    ) -> None:
-        """on_best: is called with each best point and its value."""
-        self.level, self.is_fine, self._on_best = level, is_fine, on_best
+    def __init__(self, problem: OverInputSet, network: Layered, level: float, is_fine: bool) -> None:
+        self.level, self.is_fine = level, is_fine
         self.best: Float64Array | None = None
         self.value: Fraction | None = None
         self._problem, self._network = problem, network
@@ -54,13 +51,12 @@ class Aim(ABC):
         point, _ = self._problem.reach(self._exact, point)
         value = self._problem.evaluate(self._exact, point)
         if value is not None and (self.value is None or value > self.value):
-            self.best, self.value, self.level = point, value, self._level(value)
-            if self._on_best is not None:
-                self._on_best(point, value)
+            self.best, self.value = point, value
+            self._take(point, value)
 
     @abstractmethod
-    def _level(self, best: Fraction) -> float:
-        """Return the level when this is the best value."""
+    def _take(self, best: Float64Array, value: Fraction) -> None:
+        """Take note of a new best point and its value."""
 
     @cached_property
     def _exact(self) -> ExactNetwork:
@@ -79,9 +75,8 @@ class Decision(Aim):
         network: Layered,
         question: Question,
         least: Fraction | None = None,
-        on_best: OnBest | None = None,
     ) -> None:
-        super().__init__(problem, network, 0.0, least is not None, on_best)
+        super().__init__(problem, network, 0.0, least is not None)
         self._question, self._least = question, least
 
     @property
@@ -93,15 +88,17 @@ class Decision(Aim):
     def limit(self, function: OfDisjunct) -> tuple[float, bool]:
         return self._question.limit(function.disjunct, function.weights)
 
-    def _level(self, best: Fraction) -> float:
-        return 0.0
+    def _take(self, best: Float64Array, value: Fraction) -> None:
+        """The level stays."""
 
 
 class Optimum(Aim):
     """To find the largest value, and a bound that exceeds it by at most half of `BOUND_TOLERANCE`."""
 
     def __init__(self, problem: OverInputSet, network: Layered, on_best: OnBest | None = None) -> None:
-        super().__init__(problem, network, -float("inf"), True, on_best)
+        """on_best: is called with each best point and its value."""
+        super().__init__(problem, network, -float("inf"), True)
+        self._on_best = on_best
 
     @property
     def is_reached(self) -> bool:
@@ -110,5 +107,7 @@ class Optimum(Aim):
     def limit(self, function: OfDisjunct) -> tuple[float, bool]:
         return self.level, True
 
-    def _level(self, best: Fraction) -> float:
-        return float_above(best + Fraction(BOUND_TOLERANCE) / 2 * max(Fraction(1), abs(best)))
+    def _take(self, best: Float64Array, value: Fraction) -> None:
+        self.level = float_above(value + Fraction(BOUND_TOLERANCE) / 2 * max(Fraction(1), abs(value)))
+        if self._on_best is not None:
+            self._on_best(best, value)

@@ -13,6 +13,7 @@ The programs are solved in float64 by HiGHS.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from vnnbench.instances.bounds.linear_program import LinearProgram
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds
+from vnnbench.prover.relaxed import divided
 
 _PENALTY = 1e3
 """The penalty, where the largest coefficient of the atoms, and that of each row, is scaled to 1."""
@@ -49,15 +51,15 @@ class LinearRegions:
 
     def __init__(self, question: Question, chain: Chain, bounds: Bounds) -> None:
         self._whole, self._starts = question.whole, chain.starts
-        self._layers: list[tuple[Float64Array, Float64Array]] = []
-        for layer in chain.layers:
-            W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.toarray()
-            divisor = np.ones(layer.n_outputs) if layer.divisor is None else layer.divisor
-            self._layers.append((W / divisor[:, None], layer.b / divisor))
-        self._relu = chain.relu
+        self._chain, self._relu = chain, chain.relu
         self._unstable = bounds.unstable(len(chain.relu)) & chain.relu
         self._on = (bounds.lower >= 0) | ~chain.relu
         self._constraints = _Constraints(question)
+
+    @cached_property
+    def _layers(self) -> list[tuple[Float64Array, Float64Array]]:
+        """W and b of each layer; most searches solve no program and need none."""
+        return [divided(layer) for layer in self._chain.layers]
 
     def phases_at(self, x: Float64Array) -> npt.NDArray[np.int8]:
         """Return the phases (n,) at a point of the ReLUs that are not decided by their bounds; 0 at the others."""

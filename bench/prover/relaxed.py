@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import BoolArray, Float32Array
+from vnnbench.instances.arrays import BoolArray, Float32Array, Float64Array
 from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.networks.network import Layer
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Part
 from vnnbench.instances.proofs.reading import Bounds
@@ -106,6 +107,13 @@ _MOST_WEIGHTS = 50_000_000
 """The most numbers of all layers' matrices, zeros of convolutions included: they take 0.6 GB while they are made."""
 
 
+def divided(layer: Layer) -> tuple[Float64Array, Float64Array]:
+    """Return W as a dense matrix and b of a layer, over its divisors."""
+    W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.toarray()
+    divisor = np.ones(layer.n_outputs) if layer.divisor is None else layer.divisor
+    return W / divisor[:, None], layer.b / divisor
+
+
 class RelaxedNetwork:
     """The network and the set in float32."""
 
@@ -122,10 +130,9 @@ class RelaxedNetwork:
         self._b: list[Float32Array] = []
         self._relu = [layer.relu for layer in chain.layers]
         for layer in chain.layers:
-            W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.toarray()
-            divisor = np.ones(layer.n_outputs) if layer.divisor is None else layer.divisor
-            self._W.append((W / divisor[:, None]).astype(np.float32))
-            self._b.append((layer.b / divisor).astype(np.float32))
+            W, b = divided(layer)
+            self._W.append(W.astype(np.float32))
+            self._b.append(b.astype(np.float32))
         # The first layer counts from the centre.
         self._b_of_steps = self._b[0] + (self._W[0].astype(np.float64) @ part.centre).astype(np.float32)
         self._columns = np.ascontiguousarray(self._W[0].T)

@@ -120,7 +120,7 @@ class Search:
                 return Ending.BUDGET
             if len(self._early) < len(_OPEN_NODES) and len(self._open) >= _OPEN_NODES[len(self._early)]:
                 self._early.append((list(self._open), self.tree.n_nodes))
-            taken = [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
+            taken = self._pop()
             above = [one for one in taken if one.bound > self._aim.level]
             if any(one.is_solved for one in above):
                 for one in taken:
@@ -144,13 +144,13 @@ class Search:
         """
         if self._open:
             self._candidates.offer_best()
-            earlier = [one for one in self._early if len(one[0]) * self._seconds <= seconds * self.n_cases]
-            is_affordable = len(self._open) * self._seconds <= seconds * self.n_cases
-            if self._early and (len(self._open) > _OPEN_NODES[-1] or not is_affordable):
+            affordable = seconds * self.n_cases / self._seconds
+            if self._early and len(self._open) > min(affordable, _OPEN_NODES[-1]):
+                earlier = [one for one in self._early if len(one[0]) <= affordable]
                 self._open, n_nodes = earlier[-1] if earlier else self._early[0]
                 self.tree.cut(n_nodes)
         while self._open:
-            nodes = [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
+            nodes = self._pop()
             cases, shares, owner = _gathered(nodes)
             functions, passes = self._passes(
                 [one.number for one in nodes], owner, shares, cases, np.arange(len(shares))
@@ -267,6 +267,10 @@ class Search:
             rows = range(start, end)
             own = shares[start:end]
             self._push(_Open(numbers[node], closed[node], cases, rows, own, bound_of_node, split, is_solved))
+
+    def _pop(self) -> list[_Open]:
+        """Take the nodes that come first off the open ones."""
+        return [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
 
     def _push(self, one: _Open) -> None:
         newest_first = len(self._open) >= self._most_open
