@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from vnnbench.instances.arrays import Float32Array, Float64Array
@@ -22,32 +24,47 @@ _LEAST_GAIN = 1e-6
 """What counts as a better value in float32, relative to max(1, |value|)."""
 
 
+@dataclass(slots=True)
+class Reached:
+    """What ascents have reached, which searches over parts of one set share.
+
+    best_start, best_end: the largest values where ascents began and ended. end: the point of the latter. n_tries: how
+    often points were tried.
+    """
+
+    best_start: float = -float("inf")
+    best_end: float = -float("inf")
+    end: Float64Array | None = None
+    n_tries: int = 0
+
+
 class Candidates:
     """The points of one search. Those that may be better than the aim's level, up to rounding, are offered to it."""
 
-    def __init__(self, network: RelaxedNetwork, goal: SearchGoal, regions: LinearRegions | None, aim: Aim) -> None:
+    def __init__(
+        self, network: RelaxedNetwork, goal: SearchGoal, regions: LinearRegions | None, aim: Aim, reached: Reached
+    ) -> None:
         """regions: None before there are bounds."""
         self._network, self._goal, self._regions, self._aim = network, goal, regions, aim
-        self._best_start, self._best_end, self._n_tries = -float("inf"), -float("inf"), 0
-        self._end: Float64Array | None = None
+        self._reached = reached
 
     def try_points(self, points: Points) -> None:
         """Ascend from the best of the points, if that is due."""
-        self._n_tries += 1
+        self._reached.n_tries += 1
         values = self._values(points)
         best = int(values.argmax()) if len(values) else 0
-        is_due = self._n_tries % _ASCENTS_APART == 0
-        if not len(values) or not (is_due or values[best] > self._best_start):
+        is_due = self._reached.n_tries % _ASCENTS_APART == 0
+        if not len(values) or not (is_due or values[best] > self._reached.best_start):
             return
-        self._best_start = max(self._best_start, float(values[best]))
+        self._reached.best_start = max(self._reached.best_start, float(values[best]))
         self.climb_from(points.rows(np.array([best])))
 
     def climb_from(self, point: Points) -> None:
         """Ascend from one point, and offer what is reached."""
         x, value = self._ascended(point)
-        is_best = value > self._best_end
+        is_best = value > self._reached.best_end
         if is_best:
-            self._best_end, self._end = value, x
+            self._reached.best_end, self._reached.end = value, x
         if value >= self._aim.level:
             self._aim.offer(x)
         if is_best and self._regions is not None and self._aim.is_fine and not self._aim.is_reached:
@@ -61,8 +78,8 @@ class Candidates:
 
     def offer_best(self) -> None:
         """Offer the best point that an ascent reached, though it may not be better than the level."""
-        if self._end is not None:
-            self._aim.offer(self._end)
+        if self._reached.end is not None:
+            self._aim.offer(self._reached.end)
 
     def _move(self, regions: LinearRegions, x: Float64Array, value: float) -> None:
         """Go from linear region to linear region, to the best point of each, while that gains something."""
@@ -74,8 +91,8 @@ class Candidates:
             self._aim.offer(vertex.x)
             x, reached = self._ascended(self._points(vertex.x))
             self._aim.offer(x)
-            if reached > self._best_end:
-                self._best_end, self._end = reached, x
+            if reached > self._reached.best_end:
+                self._reached.best_end, self._reached.end = reached, x
             if reached <= value + _LEAST_GAIN * max(1.0, abs(value)) or self._aim.is_reached:
                 return
             value = reached

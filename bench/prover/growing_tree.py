@@ -45,6 +45,9 @@ class GrowingTree:
     def close(self, node: int, closing: Closing) -> None:
         self._closings.setdefault(node, []).append(closing)
 
+    def closings(self, node: int) -> list[Closing]:
+        return self._closings.get(node, [])
+
     def path(self, node: int) -> Path:
         """Return what the splits above a node fix, from the root."""
         steps = []
@@ -55,7 +58,7 @@ class GrowingTree:
 
     def nodes(self, chain: Chain, bounds: Sequence[ProvenBound]) -> Node:
         """Return the tree as a proof holds it, with these bounds at its root."""
-        nodes = [Node(closings=self._closings.get(number, [])) for number in range(len(self._parent))]
+        nodes = [Node(closings=self.closings(number)) for number in range(len(self._parent))]
         for node, first in zip(nodes, self._first_child, strict=True):
             if first != _NONE:
                 node.split = split_of(chain, self._step[first + 1] - 1)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from vnnbench.instances.arrays import BoolArray, Float64Array
 from vnnbench.instances.bounds.linear_program import LinearProgram
 from vnnbench.instances.proofs.chain import Chain
-from vnnbench.instances.proofs.question import Question
+from vnnbench.instances.proofs.question import Part, Question
 from vnnbench.instances.proofs.reading import Bounds
 from vnnbench.prover.relaxed import divided
 
@@ -47,10 +47,10 @@ class Vertex:
 
 
 class LinearRegions:
-    """The programs of a question about a network. bounds: of its pre-activations, over the whole set."""
+    """The programs of a question about a network, over a part of its set. bounds: of the pre-activations there."""
 
-    def __init__(self, question: Question, chain: Chain, bounds: Bounds) -> None:
-        self._whole, self._starts = question.whole, chain.starts
+    def __init__(self, question: Question, chain: Chain, part: Part, bounds: Bounds) -> None:
+        self._part, self._starts = part, chain.starts
         self._chain, self._relu = chain, chain.relu
         self._unstable = bounds.unstable(len(chain.relu)) & chain.relu
         self._on = (bounds.lower >= 0) | ~chain.relu
@@ -85,7 +85,7 @@ class LinearRegions:
         outputs = slice(self._starts[-2], self._starts[-1])
         atoms, at_centre = (A * active[outputs]) @ Z[outputs], (A * active[outputs]) @ z[outputs] + constant
         rows = np.concatenate([-phase[fixed, None] * Z[fixed], self._constraints.rows])
-        limits = np.concatenate([phase[fixed] * z[fixed], self._constraints.limits(self._whole.centre)])
+        limits = np.concatenate([phase[fixed] * z[fixed], self._constraints.limits(self._part.centre)])
         unit, scale = _scale(atoms.reshape(1, -1))[0], _scale(rows)
         steps, ranges, ball = self._steps()
         n_atoms, n_rows = len(atoms), len(rows)
@@ -112,7 +112,7 @@ class LinearRegions:
         multipliers, of_elastic = np.zeros(len(phase)), duals[of_rows] * unit / scale
         multipliers[fixed] = of_elastic[: len(fixed)]
         return Vertex(
-            x=self._whole.centre + np.array(solved.col_value[:-2]) @ steps,
+            x=self._part.centre + np.array(solved.col_value[:-2]) @ steps,
             weights=duals[of_atoms],
             multipliers=multipliers,
             constraint_multipliers=self._constraints.signed(of_elastic[len(fixed) :]),
@@ -121,17 +121,17 @@ class LinearRegions:
     def _steps(self) -> tuple[Float64Array, tuple[Float64Array, Float64Array], Float64Array]:
         """Return the directions (q, n_0) of a program's steps, their least and largest lengths (q,), and the ball's
         radius, (0,) or (1,)."""
-        whole, unit = self._whole, np.eye(len(self._whole.centre))
-        above, below = whole.upper - whole.centre, whole.centre - whole.lower
-        if whole.radius is None:
+        part, unit = self._part, np.eye(len(self._part.centre))
+        above, below = part.upper - part.centre, part.centre - part.lower
+        if part.radius is None:
             return unit, (-below, above), np.empty(0)
         lengths = np.zeros(2 * len(unit)), np.concatenate([above, below])
-        return np.concatenate([unit, -unit]), lengths, np.array([float(whole.radius)])
+        return np.concatenate([unit, -unit]), lengths, np.array([float(part.radius)])
 
     def _pre_activations(self, active: BoolArray) -> tuple[Float64Array, Float64Array]:
         """Return Z (n, n_0) and z (n,): the pre-activations at a step s are Z s + z where these ReLUs (n,) are
         active."""
-        H, h = np.eye(len(self._whole.centre)), self._whole.centre
+        H, h = np.eye(len(self._part.centre)), self._part.centre
         found = []
         for k, (W, b) in enumerate(self._layers):
             Z, z = W @ H, W @ h + b

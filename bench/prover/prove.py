@@ -18,13 +18,14 @@ from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Bounds
-from vnnbench.instances.proofs.writing import Node, ProvenBound
+from vnnbench.instances.proofs.writing import Node
 from vnnbench.prover.aim import Aim
-from vnnbench.prover.candidates import Candidates
-from vnnbench.prover.goal import SearchGoal
-from vnnbench.prover.relaxed import RelaxedNetwork
-from vnnbench.prover.root_bounds import prove_bounds
+from vnnbench.prover.candidates import Candidates, Reached
+from vnnbench.prover.division import Division
+from vnnbench.prover.proven_bounds import prove_bounds
 from vnnbench.prover.search import Budget, Ending, Search
+from vnnbench.prover.setting import Setting
+from vnnbench.prover.sound import SoundBounds
 
 _SPLITS = (None, 3, 15, 60, 240)
 """The splits of each bound's tree, by round; None: no trees."""
@@ -32,6 +33,8 @@ _TIME_OF_ROUND = 4.0
 """How long another round takes at least, compared with this round's search: with less time the search goes on."""
 _FEW_DOUBLINGS, _MANY_DOUBLINGS = 0.5, 4.0
 """With fewer doublings left, a search goes on to twice as many cases; with more, the next round is left out."""
+_FEW_INPUTS = 20
+"""With at most so many inputs, the set is divided at them, and no bounds are proven anew."""
 _LEAST_CASES = 256
 """The least number of cases that a search may bound."""
 
@@ -49,39 +52,34 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Searched:
-    """A search, and the bounds with which it began."""
-
-    chain: Chain
-    search: Search
-    proven: list[ProvenBound]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
     """How searches ended; the best point and its value are with the aim. n_cases: of the searches of all rounds."""
 
     ending: Ending
     n_cases: int = 0
-    _furthest: _Searched | None = None
+    _furthest: Search | Division | None = None
+
+    @property
+    def bound(self) -> float:
+        """The largest bound of what is open."""
+        return float("inf") if self._furthest is None else self._furthest.bound
 
     @property
     def upper(self) -> float | None:
         """A number that no value exceeds, if all is closed already."""
         if self._furthest is None or self.ending is not Ending.EXCLUDED:
             return None
-        return self._furthest.search.largest_closing
+        return self._furthest.largest_closing
 
     def close(self, seconds: float) -> Closed | None:
         """Close what is open of the search that came furthest, each node at the bound that it has, in about `seconds`;
         None if the aim is reached, or a bound is not finite."""
         if self._furthest is None or self.ending is Ending.WITNESS:
             return None
-        search = self._furthest.search
-        search.finish(seconds)
-        if not math.isfinite(search.largest_closing):
+        self._furthest.finish(seconds)
+        if not math.isfinite(self._furthest.largest_closing):
             return None
-        return Closed(search.tree.nodes(self._furthest.chain, self._furthest.proven), search.largest_closing)
+        return Closed(self._furthest.nodes(), self._furthest.largest_closing)
 
 
 def prove(
@@ -115,29 +113,42 @@ def _prove(
     def is_over() -> bool:
         return should_stop() or time.monotonic() > deadline
 
-    chain = Chain(network)
-    relaxed = RelaxedNetwork(chain, question.whole)
-    Candidates(relaxed, SearchGoal(question, chain), None, aim).climb_from(relaxed.region.centre_point())
+    setting = Setting.of(question, network, aim)
+    first = Candidates(setting.network, setting.goal, None, aim, Reached())
+    first.climb_from(setting.network.region.centre_point())
     if aim.is_reached:
         return Outcome(Ending.WITNESS)
-    number, n_cases, furthest = 0, 0, None
+    if np.count_nonzero(question.whole.lower < question.whole.upper) <= _FEW_INPUTS:
+        return _divided(setting, is_over)
+    number, n_cases = 0, 0
+    furthest: Search | None = None
     while True:
-        bounds, proven = prove_bounds(question, chain, relaxed, _SPLITS[number], is_over)
-        search, started = Search(question, chain, relaxed, bounds, aim), time.monotonic()
-        ending = search.run(Budget(_most_cases(chain, bounds, number), is_over, most_open_nodes))
+        sound = SoundBounds(question, setting.chain)
+        proven = prove_bounds(sound, setting.network, _SPLITS[number], is_over)
+        search, started = Search(setting, sound, proven), time.monotonic()
+        ending = search.run(Budget(_most_cases(setting.chain, sound.bounds, number), is_over, most_open_nodes))
         now = time.monotonic()
         if ending is Ending.BUDGET and deadline - now < _TIME_OF_ROUND * (now - started):
             ending = search.run(Budget(float("inf"), is_over, most_open_nodes))
-        elif ending is Ending.BUDGET and _doublings_left(search, aim) < _FEW_DOUBLINGS:
+        elif ending is Ending.BUDGET and search.doublings_left < _FEW_DOUBLINGS:
             ending = search.run(Budget(2.0 * search.n_cases, is_over, most_open_nodes))
         n_cases += search.n_cases
-        if furthest is None or search.bound < furthest.search.bound:
-            furthest = _Searched(chain, search, proven)
+        if furthest is None or search.bound < furthest.bound:
+            furthest = search
         is_last = number == len(_SPLITS) - 1 or is_over()
-        if is_last or ending in (Ending.EXCLUDED, Ending.WITNESS):
+        if is_last or ending is not Ending.BUDGET:
             break
-        number = min(number + (2 if _doublings_left(search, aim) > _MANY_DOUBLINGS else 1), len(_SPLITS) - 1)
+        number = min(number + (2 if search.doublings_left > _MANY_DOUBLINGS else 1), len(_SPLITS) - 1)
+    if ending is Ending.STALLED:
+        divided = _divided(setting, is_over)
+        if divided.ending in (Ending.EXCLUDED, Ending.WITNESS) or divided.bound < furthest.bound:
+            return divided
     return Outcome(ending, n_cases, furthest)
+
+
+def _divided(setting: Setting, is_over: Callable[[], bool]) -> Outcome:
+    division = Division(setting)
+    return Outcome(division.run(is_over), division.n_cases, division)
 
 
 def _most_cases(chain: Chain, bounds: Bounds, number: int) -> float:
@@ -150,9 +161,3 @@ def _most_cases(chain: Chain, bounds: Bounds, number: int) -> float:
     n = len(chain.relu)
     unstable = bounds.unstable(n) & chain.relu
     return max(_LEAST_CASES, 2 * (_SPLITS[number + 1] or 0) * int(np.count_nonzero(unstable[chain.starts[1] :])))
-
-
-def _doublings_left(search: Search, aim: Aim) -> float:
-    """Return how often the number of cases must still be doubled, if the largest bound falls as far with each."""
-    fallen = search.first_bound - search.bound
-    return (search.bound - aim.level) * math.log2(search.n_cases) / fallen if fallen > 0 else float("inf")

@@ -7,7 +7,7 @@ a proof's `Chain`. A pass that starts after K layers goes through the first n = 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Layer
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Part
-from vnnbench.instances.proofs.reading import Bounds
+from vnnbench.instances.proofs.reading import Bounds, OfNeurons
 from vnnbench.prover.region import Points, Region
 
 
@@ -29,12 +29,6 @@ class Functions:
     A: Float32Array
     constant: Float32Array
     depth: int
-
-    @classmethod
-    def joined(cls, parts: Sequence[Functions]) -> Functions:
-        """Return the functions of all parts, which have the same depth, one after the other."""
-        A, constant = (np.concatenate([getattr(part, name) for part in parts]) for name in ("A", "constant"))
-        return cls(A, constant, parts[0].depth)
 
     def rows(self, rows: npt.NDArray[np.intp]) -> Functions:
         """Return some of the functions."""
@@ -133,14 +127,25 @@ class RelaxedNetwork:
             W, b = divided(layer)
             self._W.append(W.astype(np.float32))
             self._b.append(b.astype(np.float32))
-        # The first layer counts from the centre.
-        self._b_of_steps = self._b[0] + (self._W[0].astype(np.float64) @ part.centre).astype(np.float32)
+        self._b_of_steps = self._first_bias(part)
         self._columns = np.ascontiguousarray(self._W[0].T)
 
-    def neuron(self, layer: int, j: int, sign: int) -> Functions:
-        """Return the function z_j of a layer, or -z_j, as a single row; layers count from 1."""
-        rows = slice(j, j + 1)
-        return Functions(sign * self._W[layer - 1][rows], sign * self._b[layer - 1][rows], layer - 1)
+    def within(self, part: Part) -> RelaxedNetwork:
+        """Return the same over a part of the set."""
+        other = copy(self)
+        other.region, other._b_of_steps = Region(part), self._first_bias(part)
+        return other
+
+    def _first_bias(self, part: Part) -> Float32Array:
+        """Return the biases of the first layer where inputs count from the part's centre."""
+        at_centre: Float32Array = (self._W[0].astype(np.float64) @ part.centre).astype(np.float32)
+        return self._b[0] + at_centre
+
+    def neurons(self, of: OfNeurons) -> Functions:
+        """Return these functions."""
+        W, b = self._W[of.layer - 1][of.neurons], self._b[of.layer - 1][of.neurons]
+        signs = of.signs.astype(np.float32)
+        return Functions(signs[:, None] * W, signs * b, of.layer - 1)
 
     def forward(self, points: Points) -> list[Float32Array]:
         """Return h_1 to h_K at points, (m, n_k) each, up to rounding."""
@@ -156,6 +161,20 @@ class RelaxedNetwork:
         for W, relu, h_k in zip(reversed(self._W), reversed(self._relu), reversed(h), strict=True):
             A = np.where(relu & (h_k <= 0), np.float32(0), A) @ W
         return A
+
+    def influence(self, A: Float32Array, lines: Lines) -> Float64Array:
+        """Return how much each input (n_0,) moves the pre-activations of unstable ReLUs, weighted by |A|.
+
+        A (n,): the coefficients of all h in a pass. The network is taken as linear, each ReLU with its line above.
+        """
+        influence = np.zeros(self._W[0].shape[1])
+        slopes = None
+        for k, W in enumerate(self._W):
+            inside = slice(self.starts[k], self.starts[k + 1])
+            slopes, free = W if slopes is None else W @ slopes, lines.free[inside]
+            influence += np.abs(A[inside][free]) @ np.abs(slopes[free])
+            slopes = lines.slope_above[inside, None] * slopes
+        return influence
 
     def relax(self, functions: Functions, lines: Lines, below: Float32Array, shift: Float32Array) -> Relaxed:
         """Return the bounds of the functions over cases.

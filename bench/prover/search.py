@@ -9,6 +9,7 @@ that succeeds. A case whose ReLUs are all fixed or stable is solved as a linear 
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,17 +18,16 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.proofs.chain import Chain
-from vnnbench.instances.proofs.question import Question
-from vnnbench.instances.proofs.reading import Bounds, OfDisjunct, Pass
-from vnnbench.instances.proofs.writing import Closing
-from vnnbench.prover.aim import Aim
-from vnnbench.prover.candidates import Candidates
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.proofs.reading import OfDisjunct, Pass
+from vnnbench.instances.proofs.writing import Closing, Node, ProvenBound
+from vnnbench.prover.candidates import Candidates, Reached
 from vnnbench.prover.cases import Cases
-from vnnbench.prover.goal import SearchGoal, ShareArray
+from vnnbench.prover.goal import ShareArray
 from vnnbench.prover.growing_tree import ROOT, GrowingTree
 from vnnbench.prover.linear_regions import LinearRegions
-from vnnbench.prover.relaxed import Lines, Relaxed, RelaxedNetwork
+from vnnbench.prover.relaxed import Lines, Relaxed
+from vnnbench.prover.setting import Setting
 from vnnbench.prover.sound import SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, Schedule, descend
 
@@ -79,23 +79,32 @@ class _Open:
 
 
 class Search:
-    """A search over the whole set.
+    """A search over a setting's set.
 
-    tree: complete if the search ended as `EXCLUDED`, or after `finish`. n_cases: the number of cases that were
-    bounded. first_bound: the largest bound before any split. largest_closing: the largest bound that closes a disjunct,
-    which no value exceeds if the tree is complete.
+    n_cases: the number of cases that were bounded. largest_closing: the largest bound that closes a disjunct, which no
+    value exceeds if the tree is complete.
     """
 
-    def __init__(self, question: Question, chain: Chain, network: RelaxedNetwork, bounds: Bounds, aim: Aim) -> None:
-        """bounds: of the pre-activations."""
-        self.tree, self.n_cases, self.first_bound = GrowingTree(), 0, float("inf")
-        self.largest_closing = -float("inf")
-        self._question, self._chain, self._network, self._aim = question, chain, network, aim
-        self._goal = SearchGoal(question, chain)
-        self._lines = Lines.of(bounds, chain.relu, len(chain.relu))
-        self._sound = SoundBounds(question, chain, bounds)
-        self._regions = LinearRegions(question, chain, bounds)
-        self._candidates = Candidates(network, self._goal, self._regions, aim)
+    def __init__(
+        self,
+        setting: Setting,
+        sound: SoundBounds,
+        proven: Sequence[ProvenBound],
+        closed: frozenset[int] = frozenset(),
+        reached: Reached | None = None,
+    ) -> None:
+        """sound, proven: with the bounds of the pre-activations, and what a proof records of them. closed: the
+        disjuncts that are closed above the root. reached: what ascents in other parts of the set have reached, if it
+        is to be shared."""
+        self.n_cases, self.largest_closing = 0, -float("inf")
+        self._question, self._chain, self._aim = setting.question, setting.chain, setting.aim
+        self._network, self._goal = setting.network, setting.goal
+        self._tree, self._proven, self._closed = GrowingTree(), proven, closed
+        self._lines = Lines.of(sound.bounds, self._chain.relu, len(self._chain.relu))
+        self._sound = sound
+        self._regions = LinearRegions(self._question, self._chain, sound.part, sound.bounds)
+        self._candidates = Candidates(self._network, self._goal, self._regions, self._aim, reached or Reached())
+        self._first_bound, self._first_A = float("inf"), np.zeros(len(self._chain.relu), dtype=np.float32)
         self._open: list[tuple[float, int, _Open]] = []  # a heap: what is split first has the least two numbers
         self._most_open = float("inf")
         self._early: list[tuple[list[tuple[float, int, _Open]], int]] = []  # what `finish` may go back to
@@ -119,7 +128,7 @@ class Search:
             if self.n_cases > budget.cases or budget.is_over():
                 return Ending.BUDGET
             if len(self._early) < len(_OPEN_NODES) and len(self._open) >= _OPEN_NODES[len(self._early)]:
-                self._early.append((list(self._open), self.tree.n_nodes))
+                self._early.append((list(self._open), self._tree.n_nodes))
             taken = self._pop()
             above = [one for one in taken if one.bound > self._aim.level]
             if any(one.is_solved for one in above):
@@ -136,6 +145,25 @@ class Search:
         """The largest bound of an open node."""
         return max((one.bound for _, _, one in self._open), default=-float("inf"))
 
+    @property
+    def doublings_left(self) -> float:
+        """How often the number of cases must still be doubled, if the largest bound falls as far with each."""
+        bound = self.bound
+        fallen = self._first_bound - bound
+        return (bound - self._aim.level) * math.log2(self.n_cases) / fallen if fallen > 0 else float("inf")
+
+    def influence(self) -> Float64Array:
+        """Return how much each input (n_0,) moves the unstable ReLUs in the case with the largest bound at the root."""
+        return self._network.influence(self._first_A, self._lines)
+
+    def closed_at_root(self) -> frozenset[int]:
+        """Return the disjuncts that are closed over the whole set."""
+        return self._closed | {closing.disjunct for closing in self._tree.closings(ROOT)}
+
+    def nodes(self) -> Node:
+        """Return the tree as a proof holds it: complete if the search ended as `EXCLUDED`, or after `finish`."""
+        return self._tree.nodes(self._chain, self._proven)
+
     def finish(self, seconds: float) -> None:
         """Close every open node at the bounds that it has, and offer the best point, though it may not be wanted.
 
@@ -148,7 +176,7 @@ class Search:
             if self._early and len(self._open) > min(affordable, _OPEN_NODES[-1]):
                 earlier = [one for one in self._early if len(one[0]) <= affordable]
                 self._open, n_nodes = earlier[-1] if earlier else self._early[0]
-                self.tree.cut(n_nodes)
+                self._tree.cut(n_nodes)
         while self._open:
             nodes = self._pop()
             cases, shares, owner = _gathered(nodes)
@@ -174,8 +202,10 @@ class Search:
         cases, relaxed = self._descend(undivided, shares, AT_FIRST)
         self._candidates.try_points(relaxed.points)
         least = self._goal.least(cases.value)
-        self._receive([ROOT], [frozenset()], np.zeros_like(least), shares[least], cases.rows(least))
-        self.first_bound = self.bound
+        least = least[[disjunct not in self._closed for disjunct in range(len(least))]]
+        self._first_A = relaxed.A[least[cases.value[least].argmax()]]
+        self._receive([ROOT], [self._closed], np.zeros_like(least), shares[least], cases.rows(least))
+        self._first_bound = self.bound
 
     def _branch(self, nodes: list[_Open]) -> None:
         """Split the nodes, and bound both cases of each."""
@@ -186,7 +216,7 @@ class Search:
         shares = np.repeat(shares, 2, axis=0)
         cases, relaxed = self._descend(children, shares, OF_CASE)
         self._candidates.try_points(relaxed.points.rows(np.flatnonzero(cases.value > self._aim.level)))
-        first = [self.tree.split(one.number, one.split) for one in nodes]
+        first = [self._tree.split(one.number, one.split) for one in nodes]
         numbers = [number for below in first for number in (below, below + 1)]
         owner = np.repeat(2 * owner, 2) + np.tile([0, 1], len(owner))
         self._receive(numbers, [one.closed for one in nodes for _ in range(2)], owner, shares, cases)
@@ -284,9 +314,9 @@ class Search:
         closed = cases.value <= self._aim.level
         rows = np.flatnonzero(closed)
         functions, passes = self._passes(numbers, owner, shares, cases, rows)
-        for row, function, one, bound in zip(rows.tolist(), functions, passes, self._sound.shown(passes), strict=True):
-            closed[row] = bound is not None
-            if bound is not None:
+        bounds, closed[rows] = self._sound.shown(passes)
+        for row, function, one, bound in zip(rows.tolist(), functions, passes, bounds.tolist(), strict=True):
+            if closed[row]:
                 self._record(numbers[owner[row]], function, one, bound)
         return closed
 
@@ -303,7 +333,7 @@ class Search:
         passes = [
             self._sound.pass_of(
                 function,
-                self.tree.path(numbers[owner[row]]),
+                self._tree.path(numbers[owner[row]]),
                 cases.choice[row],
                 cases.of_constraints[row],
                 is_final=self._aim.is_fine or bool(cases.split[row] < 0),
@@ -317,7 +347,7 @@ class Search:
         """Record that a pass closes its disjunct at a node."""
         self.largest_closing = max(self.largest_closing, bound)
         weights = tuple(map(float, function.weights)) if len(function.weights) > 1 else ()
-        self.tree.close(number, Closing(function.disjunct, choices_of(one), weights))
+        self._tree.close(number, Closing(function.disjunct, choices_of(one), weights))
 
 
 def _gathered(nodes: Sequence[_Open]) -> tuple[Cases, ShareArray, npt.NDArray[np.intp]]:

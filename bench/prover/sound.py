@@ -3,67 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.arrays import BoolArray, Float32Array, Float64Array
 from vnnbench.instances.proofs.chain import Chain
-from vnnbench.instances.proofs.exact_bounds import ExactBounds
-from vnnbench.instances.proofs.float_bounds import FloatBounds
+from vnnbench.instances.proofs.pass_bounds import PassBounds
 from vnnbench.instances.proofs.proof_file import SLOPE_UNIT
-from vnnbench.instances.proofs.question import Question
-from vnnbench.instances.proofs.reading import Bounds, Fixed, OfDisjunct, OfNeuron, Pass
+from vnnbench.instances.proofs.question import Part, Question
+from vnnbench.instances.proofs.reading import Bounds, Fixed, OfDisjunct, OfNeurons, Pass
 from vnnbench.instances.proofs.writing import Choices
-from vnnbench.instances.rationals import float_above
 from vnnbench.prover.cases import Cases
 
 Path = tuple[int, ...]
 """The splits above a case, from the root: neuron + 1 where z >= 0 is fixed, -(neuron + 1) where z <= 0 is."""
 
-_NUMBERS_AT_A_TIME = 1 << 20
-"""The coefficients of all passes that are bounded together."""
 _SIGNIFICANT_BITS = 8
 """Those of a multiplier that is not final: more make files larger and hardly a bound better."""
 
 
 class SoundBounds:
-    """The bounds of passes over the whole set. bounds: of the pre-activations, which may still be added to."""
+    """The bounds of passes over a part of the set.
 
-    def __init__(self, question: Question, chain: Chain, bounds: Bounds) -> None:
-        self._question, self._chain, self._bounds = question, chain, bounds
-        self._floats, self._exact = FloatBounds(question, chain, bounds), ExactBounds(question, chain)
+    bounds: of the pre-activations there, which may still be added to; what is none yet is infinite.
+    """
+
+    def __init__(self, question: Question, chain: Chain) -> None:
+        """Over the whole set, where no bounds are known yet."""
+        n = len(chain.relu)
+        self.chain, self.part = chain, question.whole
+        self.bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
+        # The checker takes rounding errors from the bounds over the whole set, so that parts must, too.
+        self._pass_bounds = PassBounds(question, chain, self.bounds)
         self._no_constraints = np.zeros(len(question.constraints), dtype=np.float32)
+
+    def within(self, part: Part) -> SoundBounds:
+        """Return the same over a part of this one, where the bounds hold that are known here."""
+        other = copy(self)
+        other.part, other.bounds = part, self.bounds.copy()
+        return other
 
     def pass_of(
         self,
-        function: OfNeuron | OfDisjunct,
+        function: OfNeurons | OfDisjunct,
         path: Path,
         choice: Float32Array,
         of_constraints: Float32Array | None = None,
         is_final: bool = False,
         limit: tuple[float, bool] = (0.0, True),
     ) -> Pass:
-        """Return the pass of one case, with its choices (n,) rounded to those that a file can hold.
+        """Return the pass of one case and its functions, with its choices (n,) rounded to those that a file can hold.
 
         of_constraints: the multipliers of the set's constraints; None: all 0. is_final: whether multipliers are kept to
         the last digit.
         """
-        depth = function.layer - 1 if isinstance(function, OfNeuron) else len(self._chain.layers)
-        n = self._chain.starts[depth]
+        depth = function.layer - 1 if isinstance(function, OfNeurons) else len(self.chain.layers)
+        n = self.chain.starts[depth]
         split = np.array(path, dtype=np.int64)
         fixed = Fixed(np.abs(split) - 1, split > 0)
-        unstable = self._bounds.unstable(n) & self._chain.relu[:n]
+        unstable = self.bounds.unstable(n) & self.chain.relu[:n]
         unstable[fixed.neurons] = False
         slopes = np.rint(np.clip(choice[unstable], 0, 1) / SLOPE_UNIT).astype(np.uint8)
         multipliers = choice[fixed.neurons] if is_final else _rounded(choice[fixed.neurons])
         constrained = self._no_constraints if of_constraints is None else of_constraints
-        whole = self._question.whole
-        return Pass(function, depth, whole, self._bounds, fixed, unstable, slopes, multipliers, constrained, *limit)
+        limits, or_equal = np.full(len(function), limit[0]), limit[1]
+        choices = slopes, multipliers, constrained
+        return Pass(function, depth, self.part, self.bounds, fixed, unstable, *choices, limits, or_equal)
 
-    def default_pass(self, function: OfNeuron) -> Pass:
+    def default_pass(self, function: OfNeurons) -> Pass:
         """Return the pass without choices of its own."""
-        n = self._chain.starts[function.layer - 1]
+        n = self.chain.starts[function.layer - 1]
         return self.pass_of(function, (), self.default_slopes(n))
 
     def undivided(self, m: int, n: int) -> Cases:
@@ -73,36 +84,16 @@ class SoundBounds:
     def default_slopes(self, n: int) -> Float32Array:
         """Return the lower slopes of the first n neurons in a pass without choices of its own."""
         slopes = np.zeros(n, dtype=np.float32)
-        slopes[self._bounds.upper[:n] > -self._bounds.lower[:n]] = 1
+        slopes[self.bounds.upper[:n] > -self.bounds.lower[:n]] = 1
         return slopes
 
     def of(self, passes: Sequence[Pass]) -> Float64Array:
-        """Return upper bounds (m,) of passes of one depth, infinite where float64 overflows."""
-        value, error = self._floats_of(passes)
-        bounds = np.nextafter(value + error, np.inf)
-        bounds[np.isnan(bounds)] = np.inf
-        return bounds
+        """Return upper bounds of all functions of passes of one depth, infinite where float64 overflows."""
+        return self._pass_bounds.above(passes)
 
-    def shown(self, passes: Sequence[Pass]) -> list[float | None]:
-        """Return the bounds that passes of one depth show, rounded up; None where one does not meet its limit, which is
-        decided exactly where it is close."""
-        found: list[float | None] = []
-        for one, value, error in zip(passes, *(numbers.tolist() for numbers in self._floats_of(passes)), strict=True):
-            if one.holds(value + error):
-                found.append(value + error)
-            elif value - error <= one.limit and one.holds(exact := self._exact.of(one)):
-                found.append(float_above(exact))
-            else:
-                found.append(None)
-        return found
-
-    def _floats_of(self, passes: Sequence[Pass]) -> tuple[Float64Array, Float64Array]:
-        """Return `FloatBounds.of`, some passes at a time."""
-        if not passes:
-            return np.empty(0), np.empty(0)
-        at_a_time = max(1, _NUMBERS_AT_A_TIME // (self._chain.n_inputs + self._chain.starts[passes[0].depth]))
-        parts = [self._floats.of(passes[start : start + at_a_time]) for start in range(0, len(passes), at_a_time)]
-        return np.concatenate([value for value, _ in parts]), np.concatenate([error for _, error in parts])
+    def shown(self, passes: Sequence[Pass]) -> tuple[Float64Array, BoolArray]:
+        """Return the bounds of all functions of passes of one depth, and whether each is shown to meet its limit."""
+        return self._pass_bounds.shown(passes)
 
 
 def choices_of(one: Pass) -> Choices:

@@ -7,24 +7,24 @@ few that meet their limit are computed exactly. What cannot be shown is rejected
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import ProofError
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.proofs.chain import Chain
-from vnnbench.instances.proofs.exact_bounds import ExactBounds
-from vnnbench.instances.proofs.float_bounds import FloatBounds
+from vnnbench.instances.proofs.pass_bounds import PassBounds
 from vnnbench.instances.proofs.proof_file import Claim, Proof
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Pass, TreeReader
 from vnnbench.instances.properties.property import Property
 
 _NUMBERS_AT_A_TIME = 1 << 20
-"""The coefficients of all passes that are bounded together, which keeps their arrays in the processor's cache."""
+"""The coefficients that all passes go through that are read before they are checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,11 @@ def check_proof(proof: Proof, prop: Property, network: Layered) -> Checked:
         return Checked(lower, False, None, 0, 0)
     question = Question.of(proof, prop)
     reader = TreeReader(proof.tree, question, chain)
-    floats, exact = FloatBounds(question, chain, reader.root), ExactBounds(question, chain)
+    pass_bounds = PassBounds(question, chain, reader.root)
     for together in _batches(reader.passes(), chain):
-        for one, value, error in zip(together, *(numbers.tolist() for numbers in floats.of(together)), strict=True):
-            # Where float64 overflowed, both comparisons fail.
-            if not one.holds(value + error) and (value - error > one.limit or not one.holds(exact.of(one))):
-                raise ProofError(f"{one.function} is not shown: a pass gives {value:.9g}, not {one.limit:.9g} or less")
+        bounds, shown = pass_bounds.shown(together)
+        if not shown.all():
+            raise ProofError(_not_shown(together, bounds, int(shown.argmin())))
     upper = Fraction(0) if proof.upper is None else Fraction(proof.upper)
     if proof.radius is not None:
         upper = -Fraction(proof.radius)
@@ -76,6 +75,14 @@ def _value_at_witness(proof: Proof, prop: Property, network: Layered) -> Fractio
     if value is None:
         raise ProofError("the problem has no value at the witness")
     return value
+
+
+def _not_shown(passes: Sequence[Pass], bounds: Float64Array, number: int) -> str:
+    """Return a message about one of all functions of the passes."""
+    functions = [(one, row) for one in passes for row in range(len(one.function))]
+    one, row = functions[number]
+    bound, limit = bounds[number], one.limits[row]
+    return f"{one.function.name(row)} is not shown: a pass gives {bound:.9g}, not {limit:.9g} or less"
 
 
 def _batches(passes: Iterator[Pass], chain: Chain) -> Iterator[list[Pass]]:

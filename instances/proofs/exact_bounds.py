@@ -17,7 +17,7 @@ from vnnbench.instances.networks.network import Layer
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.proof_file import SLOPE_UNIT
 from vnnbench.instances.proofs.question import Part, Question
-from vnnbench.instances.proofs.reading import OfNeuron, Pass
+from vnnbench.instances.proofs.reading import OfNeurons, Pass
 
 
 class ExactBounds:
@@ -30,9 +30,9 @@ class ExactBounds:
     def _layers(self) -> list[_IntegerLayer]:
         return [_IntegerLayer(layer) for layer in self._chain.layers]
 
-    def of(self, one: Pass) -> Fraction:
-        """Return the bound B that a pass shows."""
-        A, constant = self._function(one)
+    def of(self, one: Pass, row: int) -> Fraction:
+        """Return the bound B of one function of a pass."""
+        A, constant = self._function(one, row)
         for k in range(one.depth, 0, -1):
             layer = self._chain.layers[k - 1]
             A, added = _through_relu(A, one, self._chain, k)
@@ -48,16 +48,20 @@ class ExactBounds:
                     A[i] -= Fraction(multiplier) * coefficient
         return constant + _maximum(A, one.part)
 
-    def _function(self, one: Pass) -> tuple[list[Fraction], Fraction]:
-        """Return the coefficients and the constant of the function that a pass bounds."""
+    def _function(self, one: Pass, row: int) -> tuple[list[Fraction], Fraction]:
+        """Return the coefficients and the constant of one function that a pass bounds."""
         function = one.function
-        if isinstance(function, OfNeuron):
-            layer, j = self._chain.layers[function.layer - 1], function.neuron
+        if isinstance(function, OfNeurons):
+            layer, j, sign = (
+                self._chain.layers[function.layer - 1],
+                int(function.neurons[row]),
+                int(function.signs[row]),
+            )
             divisor = Fraction(1) if layer.divisor is None else Fraction(float(layer.divisor[j]))
             A = [Fraction(0)] * layer.n_inputs
             for i, weight in zip(*(numbers.tolist() for numbers in layer.row(j)), strict=True):
-                A[i] = function.sign * Fraction(weight) / divisor
-            return A, function.sign * Fraction(float(layer.b[j])) / divisor
+                A[i] = sign * Fraction(weight) / divisor
+            return A, sign * Fraction(float(layer.b[j])) / divisor
         coefficients, constant = self._question.mean(function.disjunct, function.weights)
         return [coefficients.get(k, Fraction(0)) for k in range(self._chain.n_outputs)], constant
 

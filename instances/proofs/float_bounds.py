@@ -6,14 +6,14 @@ last layer down to the input. Every operation adds at most `unit` times the magn
 
 Rounding a slope costs nothing below 0, where any slope from 0 to 1 is sound; above 0, c s rounds like any product. The
 error of a sum of n products is below n 2**-53 times the sum of their magnitudes, in any order (Higham 2002, section
-3.1). Dimensions: m passes, all through the same K layers, with n neurons in these.
+3.1). Dimensions: p passes of m functions, all through the same K layers, with n neurons in these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from vnnbench.instances.arrays import BoolArray, Float64Array, magnitudes
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.proof_file import SLOPE_UNIT
 from vnnbench.instances.proofs.question import Question
-from vnnbench.instances.proofs.reading import Bounds, OfDisjunct, OfNeuron, Pass
+from vnnbench.instances.proofs.reading import Bounds, OfDisjunct, OfNeurons, Pass
 from vnnbench.instances.rationals import float_above
 
 _T = TypeVar("_T")
@@ -53,7 +53,8 @@ class FloatBounds:
         self._unit = 2.02 * (chain.widest + n_constraints + 8 * len(chain.layers) + 64) * _ROUNDOFF
 
     def of(self, passes: Sequence[Pass]) -> tuple[Float64Array, Float64Array]:
-        """Return (value, error), (m,) each: every exact bound is within its error of its value.
+        """Return (value, error), (m,) each: the exact bound of each function, pass by pass, is within its error of its
+        value.
 
         All passes have the same depth K. Where float64 overflows, the error is not finite.
         """
@@ -62,7 +63,8 @@ class FloatBounds:
             layers, h_sizes = self._sizes_of(depth)
             A, constant = self._functions(passes, depth)
             error = np.abs(A) @ h_sizes[-1] + np.abs(constant)
-            rows = _Rows(passes, self._chain.relu[: self._chain.starts[depth]])
+            owner = _owner(passes)
+            rows = _Rows(passes, self._chain.relu[: self._chain.starts[depth]], owner)
             for k in range(depth, 0, -1):
                 layer = self._chain.layers[k - 1]
                 A, intercepts = rows.through_relu(A, slice(self._chain.starts[k - 1], self._chain.starts[k]))
@@ -71,18 +73,21 @@ class FloatBounds:
                 error += intercepts + np.abs(A) @ layers[k - 1]
                 constant = constant + intercepts + A @ layer.b
                 A = A @ layer.W
-            value, more = self._over_parts(passes, A, h_sizes[0])
+            value, more = self._over_parts(passes, A, h_sizes[0], owner)
             sizes = 1 + sum(float(size.sum()) for size in (*layers, *h_sizes))
             value, error = constant + value, self._unit * (error + more) + _UNDERFLOW * sizes
-            error[[self._is_constant(one) for one in passes]] = 0
+            error[np.concatenate([self._are_constant(one) for one in passes])] = 0
             return value, np.where(np.isfinite(value), error, np.nan)
 
-    def _is_constant(self, one: Pass) -> bool:
-        """Return whether a pass is about a neuron without weights, whose pre-activation is exactly its bias."""
-        if isinstance(one.function, OfDisjunct) or one.multipliers.any() or one.constraint_multipliers.any():
-            return False
-        layer = one.function.layer - 1
-        return bool(self._weightless[layer][one.function.neuron]) and self._chain.layers[layer].divisor is None
+    def _are_constant(self, one: Pass) -> BoolArray:
+        """Return which functions of a pass are of a neuron without weights, whose pre-activation is exactly its
+        bias."""
+        function = one.function
+        if isinstance(function, OfDisjunct) or one.multipliers.any() or one.constraint_multipliers.any():
+            return np.zeros(len(function), dtype=bool)
+        layer = function.layer - 1
+        constant: BoolArray = self._weightless[layer][function.neurons]
+        return constant if self._chain.layers[layer].divisor is None else np.zeros_like(constant)
 
     def _sizes_of(self, depth: int) -> tuple[list[Float64Array], list[Float64Array]]:
         """Return `_sizes`, computed once: the bounds of layers that a pass goes through do not change any more."""
@@ -103,17 +108,21 @@ class FloatBounds:
     def _functions(self, passes: Sequence[Pass], depth: int) -> tuple[Float64Array, Float64Array]:
         """Return the functions of the passes, A (m, n_K) and constant (m,), each number rounded once."""
         n = self._chain.n_inputs if depth == 0 else self._chain.layers[depth - 1].n_outputs
-        A, constant = np.zeros((len(passes), n)), np.zeros(len(passes))
-        for row, one in enumerate(passes):
-            if isinstance(one.function, OfNeuron):
-                layer, j = self._chain.layers[depth], one.function.neuron
-                inputs, weights = layer.row(j)
-                divisor = one.function.sign * (1.0 if layer.divisor is None else float(layer.divisor[j]))
-                A[row, inputs] = weights / divisor
-                constant[row] = layer.b[j] / divisor
+        n_functions = sum(len(one.function) for one in passes)
+        A, constant, start = np.zeros((n_functions, n)), np.zeros(n_functions), 0
+        for function in (one.function for one in passes):
+            inside = slice(start, start + len(function))
+            if isinstance(function, OfNeurons):
+                layer, j = self._chain.layers[depth], function.neurons
+                divisor = function.signs * (1.0 if layer.divisor is None else layer.divisor[j])
+                weights = layer.W[j]
+                A[inside] = weights if isinstance(weights, np.ndarray) else weights.toarray()
+                A[inside] /= divisor[:, None]
+                constant[inside] = layer.b[j] / divisor
             else:
-                outputs, coefficients, constant[row] = self._mean(one.function)
-                A[row, outputs] = coefficients
+                outputs, coefficients, constant[start] = self._mean(function)
+                A[start, outputs] = coefficients
+            start = inside.stop
         return A, constant
 
     def _mean(self, function: OfDisjunct) -> tuple[list[int], list[float], float]:
@@ -127,37 +136,49 @@ class FloatBounds:
         return mean
 
     def _over_parts(
-        self, passes: Sequence[Pass], A: Float64Array, x_size: Float64Array
+        self, passes: Sequence[Pass], A: Float64Array, x_size: Float64Array, owner: _Owner
     ) -> tuple[Float64Array, Float64Array]:
         """Return the maxima (m,) of A x over the passes' parts, and the magnitudes (m,) of their terms."""
-        constant = size = np.zeros(len(passes))
+        constant = size = np.zeros(len(A))
         if self._question.constraints:
-            multipliers = np.array([one.constraint_multipliers for one in passes], dtype=np.float64)
+            multipliers = np.array([one.constraint_multipliers for one in passes], dtype=np.float64)[owner]
             ends = multipliers * np.where(multipliers > 0, self._ends[1], self._ends[0])
             constant, size = ends.sum(axis=1), np.abs(ends).sum(axis=1)
             size = size + (np.abs(A) + np.abs(multipliers) @ np.abs(self._constraints)) @ x_size
             A = A - multipliers @ self._constraints
         size = size + np.abs(A) @ x_size
-        parts, of_row = _distinct([one.part for one in passes])
+        parts, of_pass = _distinct([one.part for one in passes])
         lower, upper, centre = (
-            _by_row(np.array(numbers), of_row)
+            _by_row(np.array(numbers), of_pass, owner)
             for numbers in zip(*((part.lower, part.upper, part.centre) for part in parts), strict=True)
         )
         if parts[0].radius is None:
             return constant + np.maximum(A * lower, A * upper).sum(axis=1), size
-        radius = np.array([float_above(part.radius or Fraction(0)) for part in parts])[of_row]
+        radius = np.array([float_above(part.radius or Fraction(0)) for part in parts])
+        radius = np.broadcast_to(_by_row(radius, of_pass, owner), len(A))
         ball = _over_ball(np.abs(A), np.where(A > 0, upper - centre, centre - lower), radius)
         return constant + (A * centre).sum(axis=1) + ball, size + ball
 
 
+_Owner: TypeAlias = npt.NDArray[np.int64] | slice
+"""Whose pass each function (m,) is of; where there is one pass, or each has one function: all, in their order."""
+
+
+def _owner(passes: Sequence[Pass]) -> _Owner:
+    n_functions = [len(one.function) for one in passes]
+    if len(passes) == 1 or max(n_functions) == 1:
+        return slice(None)
+    return np.repeat(np.arange(len(passes)), n_functions)
+
+
 class _Rows:
-    """The replacements of a ReLU's coefficients, (m, n) each.
+    """The replacements of a ReLU's coefficients, (m, n) each, or (1, n) for the functions of one pass.
 
     above, below: the coefficient of z per positive and per negative coefficient of h. intercept: what is added per
     positive one. phase: 1 where z >= 0 is fixed, -1 where z <= 0 is. multiplier: of these.
     """
 
-    def __init__(self, passes: Sequence[Pass], relu: BoolArray) -> None:
+    def __init__(self, passes: Sequence[Pass], relu: BoolArray, owner: _Owner) -> None:
         bounds, of_row = _distinct([one.bounds for one in passes])
         n = len(relu)
         lower = np.array([one.lower[:n] for one in bounds])[of_row]
@@ -166,15 +187,17 @@ class _Rows:
         linear = (~relu | (lower >= 0)).astype(np.float64)
         lower, upper = np.where(unstable, lower, 0.0), np.where(unstable, upper, 1.0)
         slope = upper / (upper - lower)
-        self.above, self.below = np.where(unstable, slope, linear), linear
-        self.below[unstable] = SLOPE_UNIT * np.concatenate([one.slopes for one in passes])
+        above, below = np.where(unstable, slope, linear), linear
+        below[unstable] = SLOPE_UNIT * np.concatenate([one.slopes for one in passes])
         # max(z, 0) - slope z is convex, so its maximum over [lower, upper] is at an end.
         intercept = np.maximum(-slope * lower, (1.0 - slope) * upper)
-        self.intercept = np.where(unstable, np.nextafter(intercept * (1 + 4 * _ROUNDOFF), np.inf), 0.0)
-        self.phase, self.multiplier = np.zeros((len(passes), n), dtype=np.int8), np.zeros((len(passes), n))
+        intercept = np.where(unstable, np.nextafter(intercept * (1 + 4 * _ROUNDOFF), np.inf), 0.0)
+        phase, multiplier = np.zeros((len(passes), n), dtype=np.int8), np.zeros((len(passes), n))
         for row, one in enumerate(passes):
-            self.phase[row, one.fixed.neurons] = np.where(one.fixed.on, 1, -1)
-            self.multiplier[row, one.fixed.neurons] = one.multipliers
+            phase[row, one.fixed.neurons] = np.where(one.fixed.on, 1, -1)
+            multiplier[row, one.fixed.neurons] = one.multipliers
+        self.above, self.below, self.intercept = above[owner], below[owner], intercept[owner]
+        self.phase, self.multiplier = phase[owner], multiplier[owner]
 
     def through_relu(self, A: Float64Array, inside: slice) -> tuple[Float64Array, Float64Array]:
         """Return functions of z that are not below A h in a layer, whose neurons are `inside`, and their constants."""
@@ -193,9 +216,9 @@ def _distinct(things: Sequence[_T]) -> tuple[list[_T], npt.NDArray[np.int64]]:
     return [first[number] for number in range(len(numbers))], of_row
 
 
-def _by_row(of_parts: Float64Array, of_row: npt.NDArray[np.int64]) -> Float64Array:
-    """Return the numbers of each row's part, (m, n_0), or (1, n_0) if all have the same part."""
-    return of_parts if len(of_parts) == 1 else of_parts[of_row]
+def _by_row(of_parts: Float64Array, of_pass: npt.NDArray[np.int64], owner: _Owner) -> Float64Array:
+    """Return the numbers of each function's part, (m, ..), or (1, ..) if all have the same part."""
+    return of_parts if len(of_parts) == 1 else of_parts[of_pass][owner]
 
 
 def _over_ball(size: Float64Array, room: Float64Array, radius: Float64Array) -> Float64Array:

@@ -1,14 +1,14 @@
 """Reading the tree of a proof: from its arrays to the passes that must hold.
 
-A pass bounds one function over one part of the set (`Pass`). Reading checks everything else: that the arrays are used
+A pass bounds functions over one part of the set (`Pass`). Reading checks everything else: that the arrays are used
 up exactly, that splits are of inputs and ReLUs that can be split, that a ReLU has bounds where a pass needs them, and
 that at every leaf some clause has all its disjuncts closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -62,39 +62,57 @@ class Fixed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OfNeuron:
-    """The function z_j of a layer, or -z_j if sign is -1; layers count from 1."""
+class OfNeurons:
+    """The functions z_j for f neurons j of a layer, or -z_j where the sign is -1; layers count from 1.
+
+    neurons, signs: (f,).
+    """
 
     layer: int
-    neuron: int
-    sign: int
+    neurons: npt.NDArray[np.int64]
+    signs: npt.NDArray[np.int64]
 
-    def __str__(self) -> str:
-        return f"the {'upper' if self.sign > 0 else 'lower'} bound of neuron {self.neuron} in layer {self.layer}"
+    def __len__(self) -> int:
+        return len(self.neurons)
+
+    def rows(self, rows: npt.NDArray[np.bool_ | np.intp] | slice) -> OfNeurons:
+        """Return some of the functions."""
+        return OfNeurons(self.layer, self.neurons[rows], self.signs[rows])
+
+    def name(self, row: int) -> str:
+        end = "upper" if self.signs[row] > 0 else "lower"
+        return f"the {end} bound of neuron {self.neurons[row]} in layer {self.layer}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OfDisjunct:
-    """The mean of a disjunct's atoms with these weights."""
+    """The mean of a disjunct's atoms with these weights: one function."""
 
     disjunct: int
     weights: list[Fraction]
 
-    def __str__(self) -> str:
+    def __len__(self) -> int:
+        return 1
+
+    def rows(self, rows: npt.NDArray[np.bool_ | np.intp] | slice) -> OfDisjunct:
+        """Return the function."""
+        return self
+
+    def name(self, row: int) -> str:
         return f"a closing of disjunct {self.disjunct}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
-    """A pass: a function, the part, bounds and phases over which it is bounded, the choices, and what must hold.
+    """A pass: functions, the part, bounds and phases over which they are bounded, the choices, and what must hold.
 
     depth: the number of layers that it goes through. bounds: only those of these layers count, which do not change
     any more. fixed: the phases of ReLUs in these layers. unstable (n,): which of their n neurons have a slope. slopes:
-    of these, in units of `SLOPE_UNIT`. multipliers: of fixed. limit: what the bound must not exceed;
+    of these, in units of `SLOPE_UNIT`. multipliers: of fixed. limits (f,): what each function's bound must not exceed;
     or_equal: whether it may be equal.
     """
 
-    function: OfNeuron | OfDisjunct
+    function: OfNeurons | OfDisjunct
     depth: int
     part: Part
     bounds: Bounds
@@ -103,12 +121,12 @@ class Pass:
     slopes: npt.NDArray[np.uint8]
     multipliers: npt.NDArray[np.float32]
     constraint_multipliers: npt.NDArray[np.float32]
-    limit: float
+    limits: Float64Array
     or_equal: bool
 
-    def holds(self, bound: float | Fraction) -> bool:
-        """Return whether the pass shows what it must, if this is the bound that it gives."""
-        return bound < self.limit or (self.or_equal and bound == self.limit)
+    def rows(self, rows: slice) -> Pass:
+        """Return the pass of some of the functions."""
+        return replace(self, function=self.function.rows(rows), limits=self.limits[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,13 +181,11 @@ class TreeReader:
                 raise ProofError("a node whose part is empty has bounds or closings")
             if n_bounds and node is not root:
                 node = node.with_bounds(node.bounds.copy())
-            layer = 1
-            for _ in range(n_bounds):
-                layer = yield from self._bound(node, layer)
+            yield from self._table(node, n_bounds)
             closed = set()
             for _ in range(n_closings):
-                closing = self._closing(node)
-                closed.add(closing.function.disjunct)  # type: ignore[union-attr]
+                disjunct, closing = self._closing(node)
+                closed.add(disjunct)
                 yield closing
             if closed:
                 node = node.with_closed(node.closed | closed)
@@ -210,38 +226,49 @@ class TreeReader:
             raise ProofError(f"names neuron {place} of layer {layer}, where there is no ReLU")
         return int(self._chain.starts[layer - 1]) + place
 
-    def _bound(self, node: _Node, least_layer: int) -> Generator[Pass, None, int]:
-        """Yield the passes of one bound, take it into the node's bounds, and return its layer."""
-        arrays = self._arrays
-        layer, place, kind = (arrays.next(f"bound_{what}") for what in ("layers", "neurons", "kinds"))
-        neuron = self._neuron(layer, place, len(self._chain.layers))
-        value = float(arrays.take("bound_values", 1)[0])
-        if layer < least_layer:
-            raise ProofError(f"a bound of layer {layer} comes after one of layer {least_layer}")
-        if not 0 <= kind <= UPPER_BOUND | WITH_TREE:
-            raise ProofError(f"a bound is of kind {kind}; kinds are 0 to {UPPER_BOUND | WITH_TREE}")
-        self.n_bounds += 1
-        sign = 1 if kind & UPPER_BOUND else -1
-        function, limit = OfNeuron(layer, place, sign), sign * value
-        if kind & WITH_TREE:
-            waiting = [node.fixed]
-            while waiting:
-                fixed = waiting.pop()
-                split = arrays.next("splits")
-                if split == LEAF:
-                    yield self._pass(node, fixed, function, layer - 1, (limit, True))
+    def _table(self, node: _Node, n: int) -> Iterator[Pass]:
+        """Yield the passes of a node's n bounds, and take these into its bounds, layer by layer."""
+        layers, places, kinds, values = (
+            self._arrays.take(f"bound_{what}", n) for what in ("layers", "neurons", "kinds", "values")
+        )
+        self.n_bounds += n
+        if (kinds > UPPER_BOUND | WITH_TREE).any():
+            raise ProofError(f"a bound is of kind {kinds.max()}; kinds are 0 to {UPPER_BOUND | WITH_TREE}")
+        for after in np.flatnonzero(layers[1:] < layers[:-1])[:1]:
+            raise ProofError(f"a bound of layer {layers[after + 1]} comes after one of layer {layers[after]}")
+        signs = np.where(kinds & UPPER_BOUND, 1, -1)
+        ends = [*np.flatnonzero(layers[1:] != layers[:-1]) + 1, n] if n else []
+        for start, end in zip([0, *ends], ends, strict=False):
+            inside = slice(start, end)
+            neurons = [
+                self._neuron(int(layers[start]), place, len(self._chain.layers)) for place in places[inside].tolist()
+            ]
+            of_layer = OfNeurons(int(layers[start]), places[inside].astype(np.int64), signs[inside])
+            limits = (signs * values.astype(np.float64))[inside]
+            has_tree = (kinds[inside] & WITH_TREE).astype(bool)
+            if not has_tree.all():
+                yield self._default_pass(node, of_layer.rows(~has_tree), limits[~has_tree])
+            for row in np.flatnonzero(has_tree):
+                yield from self._leaves(node, of_layer.rows(np.array([row])), limits[[row]])
+            for neuron, sign, limit in zip(neurons, of_layer.signs.tolist(), limits.tolist(), strict=True):
+                if sign > 0:
+                    node.bounds.upper[neuron] = min(node.bounds.upper[neuron], limit)
                 else:
-                    waiting.extend(reversed(self._cases(fixed, split, layer - 1)))
-        else:
-            yield self._default_pass(node, function, layer - 1, limit)
-        if sign > 0:
-            node.bounds.upper[neuron] = min(node.bounds.upper[neuron], value)
-        else:
-            node.bounds.lower[neuron] = max(node.bounds.lower[neuron], value)
-        return layer
+                    node.bounds.lower[neuron] = max(node.bounds.lower[neuron], -limit)
 
-    def _closing(self, node: _Node) -> Pass:
-        """Return the pass of one closing."""
+    def _leaves(self, node: _Node, function: OfNeurons, limits: Float64Array) -> Iterator[Pass]:
+        """Yield the passes of the leaves of one bound's tree."""
+        waiting = [node.fixed]
+        while waiting:
+            fixed = waiting.pop()
+            split = self._arrays.next("splits")
+            if split == LEAF:
+                yield self._pass(node, fixed, function, function.layer - 1, limits, True)
+            else:
+                waiting.extend(reversed(self._cases(fixed, split, function.layer - 1)))
+
+    def _closing(self, node: _Node) -> tuple[int, Pass]:
+        """Return the disjunct of one closing, and its pass."""
         disjunct = self._arrays.next("closing_disjuncts")
         if not 0 <= disjunct < len(self._question.disjuncts):
             raise ProofError(f"closes disjunct {disjunct} of {len(self._question.disjuncts)}")
@@ -250,11 +277,18 @@ class TreeReader:
             weights = [Fraction(weight) for weight in self._arrays.take("weights", n_atoms).tolist()]
         if min(weights) < 0 or sum(weights) != 1:
             raise ProofError(f"the weights of the atoms of disjunct {disjunct} are negative or do not sum to 1")
-        limit = self._question.limit(disjunct, weights)
-        return self._pass(node, node.fixed, OfDisjunct(disjunct, weights), len(self._chain.layers), limit)
+        limit, or_equal = self._question.limit(disjunct, weights)
+        function, depth = OfDisjunct(disjunct, weights), len(self._chain.layers)
+        return disjunct, self._pass(node, node.fixed, function, depth, np.array([limit]), or_equal)
 
     def _pass(
-        self, node: _Node, fixed: Fixed, function: OfNeuron | OfDisjunct, depth: int, limit: tuple[float, bool]
+        self,
+        node: _Node,
+        fixed: Fixed,
+        function: OfNeurons | OfDisjunct,
+        depth: int,
+        limits: Float64Array,
+        or_equal: bool,
     ) -> Pass:
         """Return a pass with the choices that come next."""
         fixed, unstable = self._within(node, fixed, depth)
@@ -262,21 +296,21 @@ class TreeReader:
         multipliers = self._arrays.take("multipliers", len(fixed.neurons))
         of_constraints = self._arrays.take("constraint_multipliers", len(self._question.constraints))
         if (slopes > _MOST_SLOPE).any() or (multipliers < 0).any():
-            raise ProofError(f"a slope of {function} exceeds {_MOST_SLOPE}, or a multiplier is negative")
+            raise ProofError(f"a slope of {function.name(0)} exceeds {_MOST_SLOPE}, or a multiplier is negative")
         for constraint, multiplier in zip(self._question.constraints, of_constraints.tolist(), strict=True):
             if (multiplier > 0 and constraint.upper is None) or (multiplier < 0 and constraint.lower is None):
                 raise ProofError(f"a multiplier is for an end that the constraint {constraint} does not have")
-        return Pass(
-            function, depth, node.part, node.bounds, fixed, unstable, slopes, multipliers, of_constraints, *limit
-        )
+        choices = slopes, multipliers, of_constraints
+        return Pass(function, depth, node.part, node.bounds, fixed, unstable, *choices, limits, or_equal)
 
-    def _default_pass(self, node: _Node, function: OfNeuron, depth: int, limit: float) -> Pass:
+    def _default_pass(self, node: _Node, function: OfNeurons, limits: Float64Array) -> Pass:
         """Return a pass without choices of its own."""
+        depth = function.layer - 1
         fixed, unstable = self._within(node, node.fixed, depth)
         lower, upper = node.bounds.lower[: len(unstable)][unstable], node.bounds.upper[: len(unstable)][unstable]
         slopes = np.where(upper > -lower, _MOST_SLOPE, 0).astype(np.uint8)
         zeros = np.zeros(len(fixed.neurons), np.float32), np.zeros(len(self._question.constraints), np.float32)
-        return Pass(function, depth, node.part, node.bounds, fixed, unstable, slopes, *zeros, limit, True)
+        return Pass(function, depth, node.part, node.bounds, fixed, unstable, slopes, *zeros, limits, True)
 
     def _within(self, node: _Node, fixed: Fixed, depth: int) -> tuple[Fixed, BoolArray]:
         """Return the phases in the first `depth` layers, and which of their neurons are unstable."""

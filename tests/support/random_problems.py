@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.networks.network import Layer, LayeredNetwork
+from vnnbench.instances.networks.network import Layer, LayeredNetwork, everywhere, nowhere
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm
 from vnnbench.instances.properties.linear_constraints import LinearConstraint, normalized
@@ -53,6 +55,15 @@ def random_layers(random: np.random.Generator, n_inputs: int, most_neurons: int 
         relu = np.zeros(width, bool) if k == n_layers - 1 else random.random(width) < random.choice([0.6, 1.0])
         divisor = random.choice(_DIVISORS, size=width) if random.random() < 0.2 else None
         layers.append(Layer(csr_array(W) if random.random() < 0.2 else W, b, relu, divisor))
+    return LayeredNetwork(tuple(layers))
+
+
+def dense_network(random: np.random.Generator, widths: Sequence[int]) -> LayeredNetwork:
+    """Draw a network with a ReLU behind every hidden neuron. widths: of the input and of all layers."""
+    layers, last = [], len(widths) - 2
+    for k, (n_in, n_out) in enumerate(pairwise(widths)):
+        W, b = random.normal(size=(n_out, n_in)) / n_in**0.5, random.normal(size=n_out) / 4
+        layers.append(Layer(W, b, nowhere(n_out) if k == last else everywhere(n_out)))
     return LayeredNetwork(tuple(layers))
 
 

@@ -16,8 +16,8 @@ from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import LinearProperty
 from vnnbench.prover.linear_regions import LinearRegions, Vertex
+from vnnbench.prover.proven_bounds import prove_bounds
 from vnnbench.prover.relaxed import RelaxedNetwork
-from vnnbench.prover.root_bounds import prove_bounds
 from vnnbench.prover.sound import SoundBounds
 
 
@@ -35,8 +35,10 @@ class Example:
         self.question = Question.about(LinearProperty(input_set, goal, True, None, None))
         self.chain = Chain(self.network)
         relaxed = RelaxedNetwork(self.chain, self.question.whole)
-        self.bounds, _ = prove_bounds(self.question, self.chain, relaxed, None, lambda: False)
-        self.regions = LinearRegions(self.question, self.chain, self.bounds)
+        self.sound = SoundBounds(self.question, self.chain)
+        prove_bounds(self.sound, relaxed, None, lambda: False)
+        self.bounds = self.sound.bounds
+        self.regions = LinearRegions(self.question, self.chain, self.question.whole, self.bounds)
 
     def maximum(self, first: int, second: int, A: object = ((1, 0),), constant: object = (0,)) -> Vertex:
         """Return the maximum where the two ReLUs have these phases."""
@@ -47,14 +49,14 @@ class Example:
     def shown(self, vertex: Vertex, first: int, second: int) -> float:
         """Return the bound of the output that a proof shows with the multipliers."""
         path = tuple(sign * (j + 1) for j, sign in enumerate((first, second)))
-        one = SoundBounds(self.question, self.chain, self.bounds).pass_of(
+        one = self.sound.pass_of(
             OfDisjunct(0, [Fraction(1)]),
             path,
             vertex.multipliers.astype(np.float32),
             vertex.constraint_multipliers.astype(np.float32),
             is_final=True,
         )
-        return float(SoundBounds(self.question, self.chain, self.bounds).of([one])[0])
+        return float(self.sound.of([one])[0])
 
 
 BOX = box_set(-np.ones(2), np.ones(2))

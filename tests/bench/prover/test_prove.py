@@ -15,46 +15,21 @@ from hypothesis import strategies as st
 from support.brute_force import brute_force
 from support.fraction_proofs import accepts
 from support.fuzzing import EXAMPLES
-from support.random_problems import random_layers, random_problem
+from support.proving import assert_is_reached, proved
+from support.random_problems import dense_network, random_layers, random_problem
 from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.families import problem_of
-from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, everywhere, nowhere
 from vnnbench.instances.proofs.checker import check_proof
-from vnnbench.instances.proofs.proof_file import Claim, Proof
-from vnnbench.instances.proofs.question import Question
-from vnnbench.instances.proofs.writing import tree_of
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
 from vnnbench.prover import goal, search
-from vnnbench.prover.aim import Decision, Optimum
-from vnnbench.prover.prove import prove
 from vnnbench.prover.search import Ending
 
-SECONDS = 60.0
-
-
-def proved(network, prop, **limits):
-    """Return the aim and the ending of proving a property, and the proof, checked, if there is a tree."""
-    problem, question = problem_of(prop), Question.about(prop)
-    aim = Optimum(problem, network) if problem.threshold is None else Decision(problem, network, question)
-    found = prove(question, network, aim, **{"seconds": SECONDS, **limits})
-    closed = found.close(SECONDS)
-    if closed is None:
-        return aim, found.ending, None
-    is_excluded = found.ending is Ending.EXCLUDED and problem.threshold is not None
-    claim, upper = (Claim.EXCLUDED, None) if is_excluded else (Claim.UPPER, closed.upper)
-    proof = Proof("p", "0", "0", claim, upper, None, np.empty(0), tree_of(closed.tree))
-    check_proof(proof, prop, network)
-    return aim, found.ending, proof
-
-
-def assert_is_reached(aim, network, prop):
-    problem = problem_of(prop)
-    assert problem.violation(aim.best) == 0
-    assert problem.evaluate(ExactNetwork(network), aim.best) == aim.value
+EITHER_WAY = st.sampled_from([0, 20])
+"""The most inputs at which a set is divided: no set, or every one here."""
 
 
 def verified_network(random, n_relus=8):
@@ -71,14 +46,14 @@ def verified_network(random, n_relus=8):
     return network, InputSet(Norm.L1, np.zeros(n), float(random.uniform(0.1, 1.5)), lower, upper)
 
 
-@given(seed=st.integers(0, 2**32 - 1))
+@given(seed=st.integers(0, 2**32 - 1), few_inputs=EITHER_WAY)
 @settings(max_examples=max(1, EXAMPLES // 4), deadline=None)
-def test_every_question_about_single_atoms_is_answered_and_brute_force_agrees(seed):
+def test_every_question_about_single_atoms_is_answered_and_brute_force_agrees(seed, few_inputs):
     random = np.random.default_rng(seed)
     network, input_set = verified_network(random)
     classes = random.permutation(network.layers[-1].n_outputs).tolist()
     prop = VerifyProperty(input_set, classes[0], tuple(classes[1:]), bool(random.random() < 0.5), None, None)
-    aim, ending, proof = proved(network, prop)
+    aim, ending, proof = proved(network, prop, few_inputs)
     best = brute_force(network, prop)
     room = 1e-5 * (1 + abs(best))
     if ending is Ending.EXCLUDED:
@@ -90,13 +65,13 @@ def test_every_question_about_single_atoms_is_answered_and_brute_force_agrees(se
         assert abs(best) < room, f"not answered, though the best value is {best}"
 
 
-@given(seed=st.integers(0, 2**32 - 1))
+@given(seed=st.integers(0, 2**32 - 1), few_inputs=EITHER_WAY)
 @settings(max_examples=max(1, EXAMPLES // 4), deadline=None)
-def test_what_is_answered_about_any_goal_and_set_is_true(seed):
+def test_what_is_answered_about_any_goal_and_set_is_true(seed, few_inputs):
     network, prop = random_problem(np.random.default_rng(seed), most_neurons=5)
     if not isinstance(prop, VerifyProperty | LinearProperty):
         return
-    aim, ending, proof = proved(network, prop)
+    aim, ending, proof = proved(network, prop, few_inputs, seconds=5.0)
     assert proof is None or accepts(proof, prop, network)
     if ending is Ending.WITNESS:
         assert_is_reached(aim, network, prop)
@@ -117,22 +92,23 @@ def maximum():
             return network, prop, best
 
 
-def test_the_maximum_and_a_bound_that_meets_it_are_found(maximum):
+@pytest.mark.parametrize("few_inputs", [0, 20])
+def test_the_maximum_and_a_bound_that_meets_it_are_found(maximum, few_inputs):
     network, prop, best = maximum
-    aim, ending, proof = proved(network, prop)
+    aim, ending, proof = proved(network, prop, few_inputs)
     assert ending is Ending.EXCLUDED
     assert_is_reached(aim, network, prop)
     assert aim.value == pytest.approx(best, rel=1e-6)
     assert aim.value <= check_proof(proof, prop, network).upper <= aim.value + BOUND_TOLERANCE * max(1, abs(aim.value))
 
 
-@given(seed=st.integers(0, 2**32 - 1))
+@given(seed=st.integers(0, 2**32 - 1), few_inputs=EITHER_WAY)
 @settings(max_examples=max(1, EXAMPLES // 4), deadline=None)
-def test_the_interval_of_any_maximum_holds_what_brute_force_finds(seed):
+def test_the_interval_of_any_maximum_holds_what_brute_force_finds(seed, few_inputs):
     random = np.random.default_rng(seed)
     network, input_set = verified_network(random)
     prop = MaximizeProperty(input_set, 0, None, None)
-    aim, _, proof = proved(network, prop, seconds=1.0)
+    aim, _, proof = proved(network, prop, few_inputs, seconds=1.0)
     best = brute_force(network, prop)
     room = 1e-5 * (1 + abs(best))
     assert_is_reached(aim, network, prop)
@@ -140,25 +116,22 @@ def test_the_interval_of_any_maximum_holds_what_brute_force_finds(seed):
     assert aim.value - room <= best <= proof.upper + room
 
 
+@pytest.mark.parametrize("few_inputs", [0, 20])
 @pytest.mark.parametrize("norm", [Norm.BOX, Norm.L1])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_interval_of_a_maximum_closes(seed, norm):
-    random, widths = np.random.default_rng(seed), (6, 6, 5, 1)
-    layers = [
-        Layer(random.normal(size=(b, a)) / a**0.5, random.normal(size=b) / 4, nowhere(b) if b == 1 else everywhere(b))
-        for a, b in itertools.pairwise(widths)
-    ]
-    network = LayeredNetwork(tuple(layers))
+def test_the_interval_of_a_maximum_closes(seed, norm, few_inputs):
+    network = dense_network(np.random.default_rng(seed), (6, 6, 5, 1))
     box = -np.ones(6), np.ones(6)
     input_set = box_set(*box) if norm is Norm.BOX else InputSet(norm, np.full(6, 0.25), 1.5, *box)
-    aim, ending, proof = proved(network, MaximizeProperty(input_set, 0, None, None))
+    aim, ending, proof = proved(network, MaximizeProperty(input_set, 0, None, None), few_inputs)
     assert ending is Ending.EXCLUDED and accepts(proof, MaximizeProperty(input_set, 0, None, None), network)
     assert aim.value <= proof.upper <= aim.value + BOUND_TOLERANCE * max(1, abs(aim.value))
 
 
-def test_a_search_without_time_ends_with_an_interval(maximum):
+@pytest.mark.parametrize("few_inputs", [0, 20])
+def test_a_search_without_time_ends_with_an_interval(maximum, few_inputs):
     network, prop, best = maximum
-    aim, ending, proof = proved(network, prop, seconds=-1.0)
+    aim, ending, proof = proved(network, prop, few_inputs, seconds=-1.0)
     assert ending in (Ending.BUDGET, Ending.EXCLUDED)
     assert accepts(proof, prop, network)
     assert aim.value <= best + 1e-6 * abs(best) and best - 1e-6 * abs(best) <= proof.upper < np.inf
@@ -211,7 +184,7 @@ def test_the_tree_of_an_interval_stays_small(large, monkeypatch):
 
 def test_a_tree_is_found_with_few_open_nodes_too(maximum):
     network, prop, best = maximum
-    _, ending, proof = proved(network, prop, most_open_nodes=1)
+    _, ending, proof = proved(network, prop, few_inputs=0, most_open_nodes=1)
     assert ending is Ending.EXCLUDED and proof.upper == pytest.approx(best, rel=1e-5)
 
 

@@ -15,8 +15,9 @@ from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.writing import ProvenBound
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.prover.proven_bounds import prove_bounds
 from vnnbench.prover.relaxed import RelaxedNetwork
-from vnnbench.prover.root_bounds import prove_bounds
+from vnnbench.prover.sound import SoundBounds
 
 
 @pytest.fixture
@@ -35,9 +36,10 @@ def proved_bounds(network, splits, *, is_over=False):
     prop = VerifyProperty(InputSet(Norm.L1, np.zeros(n), 1.0, -np.ones(n), np.ones(n)), 0, (1,), True, None, None)
     proof = Proof("p", "0", "0", Claim.EXCLUDED, None, None, np.empty(0), empty_tree())
     question, chain = Question.of(proof, prop), Chain(network)
-    bounds, proven = prove_bounds(question, chain, RelaxedNetwork(chain, question.whole), splits, lambda: is_over)
+    sound = SoundBounds(question, chain)
+    proven = prove_bounds(sound, RelaxedNetwork(chain, question.whole), splits, lambda: is_over)
     n = chain.starts[-2]
-    return bounds.lower[:n], bounds.upper[:n], proven
+    return sound.bounds.lower[:n], sound.bounds.upper[:n], proven
 
 
 def width(lower, upper):

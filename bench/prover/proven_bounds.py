@@ -1,4 +1,4 @@
-"""Proven bounds of all pre-activations over the whole set, each by the best of two passes.
+"""Proven bounds of all pre-activations over a part of the set, each by the best of two passes.
 
 A bound is that of a pass without choices, or of a tree of its own: the leaf with the largest bound is split, again and
 again. That narrows a bound more than as many splits of all leaves alike: on a 4x64 network of MNIST, 15 splits of each
@@ -7,7 +7,7 @@ bound take as long as three full levels, and leave less than half of the main tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,10 @@ import numpy.typing as npt
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.proofs.chain import Chain
-from vnnbench.instances.proofs.question import Question
-from vnnbench.instances.proofs.reading import Bounds, OfNeuron
+from vnnbench.instances.proofs.reading import Bounds, OfNeurons
 from vnnbench.instances.proofs.writing import ProvenBound, ReluTree
 from vnnbench.prover.growing_tree import split_of
-from vnnbench.prover.relaxed import Functions, Lines, RelaxedNetwork
+from vnnbench.prover.relaxed import Lines, RelaxedNetwork
 from vnnbench.prover.sound import Path, SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, descend
 
@@ -28,39 +27,41 @@ _NUMBERS_AT_A_TIME = 1 << 23
 
 
 def prove_bounds(
-    question: Question, chain: Chain, network: RelaxedNetwork, splits: int | None, is_over: Callable[[], bool]
-) -> tuple[Bounds, list[ProvenBound]]:
-    """Return bounds of all pre-activations with a ReLU, and what a proof records of them, in the order of the file.
+    sound: SoundBounds, network: RelaxedNetwork, splits: int | None, is_over: Callable[[], bool]
+) -> list[ProvenBound]:
+    """Narrow the bounds of all ReLUs in `sound`, and return what a proof records of them, in the order of the file.
 
-    splits: of each bound's tree; None: without trees. Once `is_over()` is true, trees do not grow.
-    Bounds are float32 numbers, as in the file. A ReLU that is stable has only the bound that shows it.
+    splits: of each bound's tree; None: without trees. Once `is_over()` is true, trees do not grow. Bounds are float32
+    numbers, as in the file. A ReLU that is stable has only the bound that shows it.
     """
-    n = len(chain.relu)
-    bounds, proven = Bounds(np.full(n, -np.inf), np.full(n, np.inf)), []
-    sound = SoundBounds(question, chain, bounds)
+    chain, bounds = sound.chain, sound.bounds
+    proven: list[ProvenBound] = []
     for k, layer in enumerate(chain.layers, 1):
-        start, functions = chain.starts[k - 1], _functions(k, np.flatnonzero(layer.relu))
-        values = sound.of([sound.default_pass(function) for function in functions])
+        start, end = chain.starts[k - 1], chain.starts[k]
+        neurons = np.flatnonzero(layer.relu & bounds.unstable(end)[start:])
+        functions = _functions(k, neurons)
+        values = sound.of([sound.default_pass(functions)])
         if layer.divisor is None:  # a neuron without weights has exactly its bias
-            values = np.where(np.tile(layer.has_weights()[layer.relu], 2), values, _signed(layer.b[layer.relu]))
-        values = _outwards(values)
+            values = np.where(np.tile(layer.has_weights()[neurons], 2), values, _signed(layer.b[neurons]))
+        before = np.concatenate([bounds.upper[start + neurons], -bounds.lower[start + neurons]])
+        values = np.minimum(_outwards(values), before)
         trees: dict[int, ReluTree] = {}
         if splits is not None and k > 1:
             lines = Lines.of(bounds, chain.relu, start)
             for rows in _undecided(values, _NUMBERS_AT_A_TIME // ((splits + 1) * start)):
-                forest = _Forest(network, sound, [functions[row] for row in rows], lines, splits)
+                forest = _Forest(network, sound, functions.rows(np.array(rows)), lines, splits)
                 forest.grow(is_over)
                 for row, (value, tree) in zip(rows, forest.proven(chain), strict=True):
                     narrowed = float(_outwards(np.array([value]))[0])
                     if narrowed < values[row]:
                         values[row], trees[row] = narrowed, tree
-        proven += _recorded(functions, values, trees, bounds, start)
-    return bounds, proven
+        proven += _recorded(functions, values, before, trees, bounds, start)
+    return proven
 
 
-def _functions(layer: int, neurons: npt.NDArray[np.intp]) -> list[OfNeuron]:
+def _functions(layer: int, neurons: npt.NDArray[np.intp]) -> OfNeurons:
     """Return the functions z_j of all neurons, then -z_j."""
-    return [OfNeuron(layer, j, sign) for sign in (1, -1) for j in neurons.tolist()]
+    return OfNeurons(layer, np.tile(neurons, 2), np.repeat([1, -1], len(neurons)))
 
 
 def _undecided(values: Float64Array, most: int) -> Iterator[list[int]]:
@@ -84,21 +85,25 @@ def _outwards(values: Float64Array) -> Float64Array:
 
 
 def _recorded(
-    functions: Sequence[OfNeuron], values: Float64Array, trees: dict[int, ReluTree], bounds: Bounds, start: int
+    functions: OfNeurons,
+    values: Float64Array,
+    before: Float64Array,
+    trees: dict[int, ReluTree],
+    bounds: Bounds,
+    start: int,
 ) -> list[ProvenBound]:
     """Take the bounds of one layer, of z_j and then of -z_j, into `bounds`, and return those that a proof needs."""
     upper, lower = values.reshape(2, -1)
     recorded = []
-    for row, (function, value) in enumerate(zip(functions, values.tolist(), strict=True)):
-        other = (lower if function.sign > 0 else upper)[row % len(upper)]
-        if other <= 0 < value:  # the other bound decides the phase
+    numbers = zip(functions.neurons.tolist(), functions.signs.tolist(), values.tolist(), strict=True)
+    for row, (neuron, sign, value) in enumerate(numbers):
+        other = (lower if sign > 0 else upper)[row % len(upper)]
+        if other <= 0 < value or value == before[row] < np.inf:  # the other bound decides the phase, or it is known
             continue
         if not np.isfinite(value):
-            raise NetworkError(f"layer {function.layer}: the weights are too large; its bounds exceed float32")
-        recorded.append(
-            ProvenBound(function.layer, function.neuron, function.sign > 0, function.sign * value, trees.get(row))
-        )
-        (bounds.upper if function.sign > 0 else bounds.lower)[start + function.neuron] = function.sign * value
+            raise NetworkError(f"layer {functions.layer}: the weights are too large; its bounds exceed float32")
+        recorded.append(ProvenBound(functions.layer, neuron, sign > 0, sign * value, trees.get(row)))
+        (bounds.upper if sign > 0 else bounds.lower)[start + neuron] = sign * value
     return recorded
 
 
@@ -108,16 +113,14 @@ class _Forest:
     cases: at most `most` leaves of each, in arrays (m, most, ..); a leaf that does not exist has the bound -inf.
     """
 
-    def __init__(
-        self, network: RelaxedNetwork, sound: SoundBounds, of: Sequence[OfNeuron], lines: Lines, splits: int
-    ) -> None:
+    def __init__(self, network: RelaxedNetwork, sound: SoundBounds, of: OfNeurons, lines: Lines, splits: int) -> None:
         self._network, self._sound, self._of, self._lines = network, sound, of, lines
-        self._functions = Functions.joined([network.neuron(one.layer, one.neuron, one.sign) for one in of])
+        self._functions = network.neurons(of)
         undivided = sound.undivided(len(of), len(lines.free))
         whole, _ = descend(network, self._functions, lines, undivided, AT_FIRST)
         self._n_splits, self._leaves = splits, whole.in_arrays(splits + 1)
-        self._paths: list[list[Path]] = [[()] for _ in of]
-        self._splits: list[list[tuple[int, int]]] = [[] for _ in of]
+        self._paths: list[list[Path]] = [[()] for _ in range(len(of))]
+        self._splits: list[list[tuple[int, int]]] = [[] for _ in range(len(of))]
 
     def grow(self, is_over: Callable[[], bool]) -> None:
         """Split leaves until every tree has its splits, needs no more, or `is_over()`."""
@@ -155,9 +158,9 @@ class _Forest:
     def proven(self, chain: Chain) -> Iterator[tuple[float, ReluTree]]:
         """Yield the bound that each tree shows, and the tree."""
         passes = [
-            self._sound.pass_of(one, path, self._leaves.choice[row, leaf])
-            for row, one in enumerate(self._of)
-            for leaf, path in enumerate(self._paths[row])
+            self._sound.pass_of(self._of.rows(np.array([row])), path, self._leaves.choice[row, leaf])
+            for row, paths in enumerate(self._paths)
+            for leaf, path in enumerate(paths)
         ]
         values = iter(self._sound.of(passes).tolist())
         of_leaf = iter(passes)
