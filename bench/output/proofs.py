@@ -22,6 +22,7 @@ from vnnbench.instances.library.proof_checks import ProvableProblem, Shown
 from vnnbench.instances.library.proven_answers import ProvenAnswer, ProvenProblem
 from vnnbench.instances.limits import MAX_LIBRARY_FILE_BYTES
 from vnnbench.instances.proofs.proof_file import parse_proof
+from vnnbench.instances.properties.property import ClosestProperty
 from vnnbench.instances.rationals import to_text
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
@@ -51,7 +52,7 @@ def print_proof(folder: Path, path: Path, output: str) -> int:
         display.print_json(_facts(proof.problem, shown, len(data)))
     else:
         display.print_text(f"{asked.name}: {_in_words(asked.problem, shown)}")
-        for line in _grounds(shown):
+        for line in _grounds(asked.problem, shown):
             display.print_text(line)
         display.print_text(f"Accepted: {len(data)} bytes, checked in {shown.check_seconds:.3g} s.")
     return 0
@@ -92,14 +93,16 @@ def _in_words(problem: OverInputSet, shown: Shown) -> str:
             return f"{shown.answer}, {problem.optimum_text} is {_interval(shown.lower, shown.upper)}"
 
 
-def _grounds(shown: Shown) -> Iterator[str]:
+def _grounds(problem: OverInputSet, shown: Shown) -> Iterator[str]:
     """Yield a sentence about the witness and one about the tree."""
     if shown.lower is not None:
         rounded = "" if shown.value == Fraction(shown.lower) else ", rounded down"
         yield f"At the witness, an input of the set, the exact value is {shown.lower!r}{rounded}."
-    if shown.upper is not None:
+    if shown.upper is not None and shown.leaves:
         parts = f"{_leaves(shown.leaves)} and {count(shown.bounds, 'bound')} of pre-activations"
-        yield f"A tree with {parts} shows that no value exceeds {shown.upper!r}."
+        is_distance = isinstance(problem.property, ClosestProperty)
+        nowhere = f"the margin is reached nowhere within {-shown.upper!r}"
+        yield f"A tree with {parts} shows that {nowhere if is_distance else f'no value exceeds {shown.upper!r}'}."
 
 
 def _leaves(number: int) -> str:

@@ -64,6 +64,8 @@ def find_distance(
     while (left := deadline - time.monotonic()) > 0 and not should_stop():
         question = Question.about(problem.property, radius=probe)
         aim = Decision(problem, network, question, least=-Fraction(probe * _ROUNDING))
+        if found.nearest is None:
+            aim.offer(problem.input_set.centre)
         outcome = prove(question, network, aim, _SHARE * left, should_stop=should_stop)
         found = replace(found, n_cases=found.n_cases + outcome.n_cases)
         if aim.value is not None and aim.best is not None and -aim.value < least:

@@ -29,8 +29,8 @@ class Shown:
     """What an accepted proof shows of its problem.
 
     value: at its witness, exactly; None without one. lower: the same, rounded down. upper: a number that no value
-    exceeds, rounded up; None without a tree. leaves, bounds: the numbers of leaves of its tree, and of bounds of
-    pre-activations. check_seconds: the time that the check took.
+    exceeds, rounded up; without a tree 0 for `closest`, else None. leaves, bounds: the numbers of leaves of its tree,
+    and of bounds of pre-activations. check_seconds: the time that the check took.
     """
 
     answer: ProvenAnswer

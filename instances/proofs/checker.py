@@ -21,7 +21,7 @@ from vnnbench.instances.proofs.pass_bounds import PassBounds
 from vnnbench.instances.proofs.proof_file import Claim, Proof
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.reading import Pass, TreeReader
-from vnnbench.instances.properties.property import Property
+from vnnbench.instances.properties.property import ClosestProperty, Property
 
 _NUMBERS_AT_A_TIME = 1 << 20
 """The coefficients that all passes go through that are read before they are checked."""
@@ -32,8 +32,9 @@ class Checked:
     """What a proof shows, all of it checked.
 
     lower: the exact value of the problem at the witness; None without one. excluded: no input of the set meets the goal
-    (for `closest`, none within the proof's radius). upper: no value exceeds it; None without a tree. leaves, bounds:
-    the numbers of leaves of the main tree and of bounds of pre-activations.
+    (for `closest`, none within the proof's radius). upper: no value exceeds it; without a tree 0 for `closest`, whose
+    value is minus a distance, else None. leaves, bounds: the numbers of leaves of the main tree and of bounds of
+    pre-activations.
     """
 
     lower: Fraction | None
@@ -52,7 +53,7 @@ def check_proof(proof: Proof, prop: Property, network: Layered) -> Checked:
     if proof.claim is None:
         if lower is None:
             raise ProofError("the proof has neither a witness nor a tree")
-        return Checked(lower, False, None, 0, 0)
+        return Checked(lower, False, Fraction(0) if isinstance(prop, ClosestProperty) else None, 0, 0)
     question = Question.of(proof, prop)
     reader = TreeReader(proof.tree, question, chain)
     pass_bounds = PassBounds(question, chain, reader.root)

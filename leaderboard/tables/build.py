@@ -41,7 +41,8 @@ _BEFORE = {
     Table.RANKS: "Ranks by other shifts, by PAR, by the number solved, over the runs that all ranked settings solved "
     "(easy), with the time of spent runs in place of their limit (ended), and with counterexamples counting at "
     "tolerances from 0 to 1e-4, as given and repaired.",
-    Table.REFERENCE: "Beside the solvers, judged like them and not ranked. A heuristic proves nothing.",
+    Table.REFERENCE: "Beside the solvers, judged like them and not ranked. Heuristics prove nothing; the "
+    "prover's bounds are claims unless a proof shows them.",
 }
 _AFTER = {
     Table.TIMES: "virtual best: the fastest setting of every run.",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.input_set import InputSet, Norm
-from vnnbench.instances.properties.property import Property, VerifyProperty
+from vnnbench.instances.properties.property import ClosestProperty, Property, VerifyProperty
 from vnnbench.instances.properties.property_file import property_json
 
 CENTRE = [0.5, 0.25, 0.5, 0.5]
@@ -87,6 +88,20 @@ def write_tiny_library(
         for problem, bias in (biases or {"adv": 1.0, "rob": 2.0}).items()
     }
     return write_library(folder, questions, input_side=2)
+
+
+def write_distances(folder: Path) -> Library:
+    """Write a library of the problems `near` and `far`: how near does class 1 lead class 0 by 1/4? At distance 1; `far`
+    looks within 0.5 only."""
+    questions = {
+        name: Question(
+            ClosestProperty(tiny_box(radius=radius), 0, (1,), Fraction(1, 4), None, None),
+            tiny_network(1.0),
+            tiny_network(1.0, pruned=True),
+        )
+        for name, radius in (("near", 2.0), ("far", 0.5))
+    }
+    return write_library(folder, questions)
 
 
 def write_library(folder: Path, questions: Mapping[str, Question], input_side: int | None = None) -> Library:

@@ -17,8 +17,8 @@ import pytest
 from support.command_lines import one_error_line
 from support.folders import contents
 from support.progress import StepRecorder
-from support.proofs import excluded_proof, upper_proof, witness_proof
-from support.tiny_libraries import BEST, CENTRE, GOOD, write_tiny_library
+from support.proofs import HALF_BALL, excluded_proof, upper_proof, witness_proof
+from support.tiny_libraries import BEST, CENTRE, GOOD, write_distances, write_tiny_library
 from vnnbench.checking import check_library
 from vnnbench.cli import run_command
 from vnnbench.instances.library.answer_additions import adding_answers
@@ -70,6 +70,19 @@ def test_an_accepted_proof_is_said_in_words(library: Library, verify: Said) -> N
     code, text = verify(replace(upper_proof(library, "adv", 0.875), witness=np.array(CENTRE)))
     assert code == 0
     assert "adv: open, the largest value is at least -0.75 and at most 0.875" in text
+
+
+def test_a_ball_without_a_solution_is_said_by_its_radius(tmp_path: Path, said: Said) -> None:
+    distances = write_distances(tmp_path / "distances")
+    proof = replace(excluded_proof(distances, "near", HALF_BALL), radius=0.5, witness=np.array(BEST))
+    (tmp_path / "p.npz").write_bytes(proof.to_bytes())
+    code, text = said("verify-proof", tmp_path / "p.npz", "--library", distances.folder)
+    assert code == 0
+    assert "bounds of pre-activations shows that the margin is reached nowhere within 0.5." in text
+    (tmp_path / "p.npz").write_bytes(witness_proof(distances, "near", BEST).to_bytes())
+    code, text = said("verify-proof", tmp_path / "p.npz", "--library", distances.folder)
+    assert code == 0 and "A tree" not in text
+    assert "is at least -1 and at most 0 " in text
 
 
 def test_a_rejected_proof_is_one_line_that_says_why(library: Library, verify: Said) -> None:

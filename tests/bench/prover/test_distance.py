@@ -14,7 +14,7 @@ from vnnbench.instances.families import problem_of
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, everywhere, nowhere
 from vnnbench.instances.proofs.checker import check_proof
-from vnnbench.instances.proofs.proof_file import Claim, Proof
+from vnnbench.instances.proofs.proof_file import Claim, Proof, empty_tree
 from vnnbench.instances.proofs.writing import tree_of
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import ClosestProperty
@@ -133,3 +133,12 @@ def test_a_whole_ball_that_stays_open_leaves_the_interval_open(monkeypatch):
 def test_without_time_nothing_is_found():
     found = find_distance(problem_of(closest(Norm.L1, 0.8)), network_of_sum(), 0.0)
     assert (found.nearest, found.radius, found.tree) == (None, None, None)
+
+
+def test_a_margin_that_is_reached_at_the_centre_is_at_distance_0():
+    network = LayeredNetwork((Layer(np.zeros((2, 2)), np.array([0.0, 1.0]), nowhere(2)),))
+    prop = closest(Norm.L1, 0.9)
+    found = find_distance(problem_of(prop), network, SECONDS)
+    assert found.is_closed and found.tree is None and (found.nearest == 0).all()
+    shown = check_proof(Proof("p", "0", "0", None, None, None, found.nearest, empty_tree()), prop, network)
+    assert shown.lower == shown.upper == 0

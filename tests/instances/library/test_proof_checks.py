@@ -15,8 +15,8 @@ from support.tiny_libraries import (
     EVEN,
     GOOD,
     Question,
-    tiny_box,
     tiny_network,
+    write_distances,
     write_library,
     write_tiny_library,
 )
@@ -36,7 +36,7 @@ from vnnbench.instances.library.proven_answers import (
     proofs_manifest_bytes,
 )
 from vnnbench.instances.properties.input_set import box_set
-from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty
+from vnnbench.instances.properties.property import MaximizeProperty
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +54,7 @@ def values(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def distances(tmp_path_factory):
-    """The problems `near` and `far`: how near does class 1 lead class 0 by 1/4? At distance 1; `far` looks within 0.5
-    only."""
-    questions = {
-        name: Question(
-            ClosestProperty(tiny_box(radius=radius), 0, (1,), Fraction(1, 4), None, None),
-            tiny_network(1.0),
-            tiny_network(1.0, pruned=True),
-        )
-        for name, radius in (("near", 2.0), ("far", 0.5))
-    }
-    return write_library(tmp_path_factory.mktemp("distances") / "library", questions)
+    return write_distances(tmp_path_factory.mktemp("distances") / "library")
 
 
 def shown(library, proof):
@@ -118,7 +108,7 @@ def test_the_smallest_change_is_bounded_by_a_ball_without_solutions(distances):
     half = replace(excluded_proof(distances, "near", HALF_BALL), radius=0.5)
     assert shown(distances, half) == (ProvenAnswer.OPEN, None, -0.5)
     assert shown(distances, replace(half, witness=np.array(BEST))) == (ProvenAnswer.OPEN, -1.0, -0.5)
-    assert shown(distances, witness_proof(distances, "near", BEST)) == (ProvenAnswer.OPEN, -1.0, None)
+    assert shown(distances, witness_proof(distances, "near", BEST)) == (ProvenAnswer.OPEN, -1.0, 0.0)
     within = replace(excluded_proof(distances, "far", HALF_BALL), radius=0.5)
     assert shown(distances, within) == (ProvenAnswer.ROBUST, None, -0.5)  # the ball is the whole set
 
