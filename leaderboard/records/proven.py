@@ -32,11 +32,17 @@ class ProvenAnswer(StrEnum):
 
     ADVERSARIAL = "adversarial"
     ROBUST = "robust"
+    VALUE = "value"
     OPEN = "open"
 
 
-_ANSWERS = {answer.value: answer for answer in ProvenAnswer} | {"value": ProvenAnswer.OPEN}
-"""The answers by the words of a library: the ends of the interval say that an optimum is proven."""
+_ENDS = {
+    ProvenAnswer.ADVERSARIAL: {"lower"},
+    ProvenAnswer.ROBUST: {"upper"},
+    ProvenAnswer.VALUE: {"lower", "upper"},
+    ProvenAnswer.OPEN: set(),
+}
+"""The ends of the interval that an answer must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,8 @@ class Proven:
     """A checked answer to an instance's problem; it holds for all instances with this question and dense network.
 
     lower: a value that the dense network reaches in the set. upper: one that it does not exceed there. None: not known.
-    A robust answer has an upper bound that excludes a counterexample. proof: the sha256 of its file. n_bytes: its size.
-    leaves: of its tree, 0 without one. seconds: what checking it took.
+    A robust answer has an upper bound that excludes a counterexample; the ends of a value meet up to tolerance. proof:
+    the sha256 of its file. n_bytes: its size. leaves: of its tree, 0 without one. seconds: what checking it took.
     """
 
     instance_sha256: str
@@ -117,16 +123,17 @@ def _proven_problems(entries: list[Any]) -> list[Proven]:
 
 
 def _proven_instances(entry: dict[str, Any]) -> Iterator[Proven]:
-    answer, lower, upper, proof = _ANSWERS[entry["answer"]], _end(entry["lower"]), _end(entry["upper"]), entry["proof"]
+    answer, proof = ProvenAnswer(entry["answer"]), entry["proof"]
+    ends = {name: _end(entry[name]) for name in ("lower", "upper")}
     n_bytes, leaves, seconds = entry["bytes"], entry["leaves"], entry["seconds"]
     if not isinstance(proof, str):
         raise TypeError("a sha256 is not a text")
-    if {ProvenAnswer.ADVERSARIAL: lower, ProvenAnswer.ROBUST: upper, ProvenAnswer.OPEN: 0.0}[answer] is None:
+    if any(ends[name] is None for name in _ENDS[answer]):
         raise ValueError(f"an end is missing, but the answer is {answer}")
     if not (isinstance(n_bytes, int) and isinstance(leaves, int) and isinstance(seconds, int | float)):
         raise TypeError("bytes, leaves and seconds must be numbers")
     for digest in digests(entry):
-        yield Proven(digest, answer, lower, upper, proof, n_bytes, leaves, float(seconds))
+        yield Proven(digest, answer, ends["lower"], ends["upper"], proof, n_bytes, leaves, float(seconds))
 
 
 def _end(value: Any) -> float | None:

@@ -213,7 +213,8 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
         sealed = _beside(path, SEALED_FOLDER, read_sealed)
         runs["planted"] = answer_outcomes(runs, {digest: planted.answer for digest, planted in sealed.items()})
     if names is None or "proven" in names:
-        proven = [one for one in _beside(path, PROVEN_FOLDER, read_proven) if one.answer is not ProvenAnswer.OPEN]
+        decided = ProvenAnswer.ADVERSARIAL, ProvenAnswer.ROBUST
+        proven = [one for one in _beside(path, PROVEN_FOLDER, read_proven) if one.answer in decided]
         runs["proven"] = answer_outcomes(runs, {one.instance_sha256: one.answer for one in proven})
     return runs
 

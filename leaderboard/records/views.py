@@ -96,7 +96,7 @@ SELECT q.question, q.dense_network AS network, min(p.value) AS bound
 FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'robust' GROUP BY 1, 2
 """,
     # Answers with a checked proof, which readers put in place of this view. lower: a value that the dense network
-    # reaches. upper: one that it does not exceed. answer: adversarial, robust or open.
+    # reaches. upper: one that it does not exceed. answer: adversarial, robust, value or open.
     "proven_answers": """
 SELECT NULL AS instance_sha256, NULL AS answer, NULL AS lower, NULL AS upper, NULL AS proof WHERE 0
 """,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -177,11 +178,15 @@ def test_other_queries_hold_claims_against_proven_answers_too(ledger, dense):
 # -- the files beside a ledger -----------------------------------------------------------------------------------------
 
 
-def test_an_optimum_counts_as_the_interval_that_it_is(ledger, dense):
+def test_an_optimum_is_a_value_with_both_ends_and_no_outcome_of_a_threshold(ledger, dense):
     ledger.run("r", dense, dual_bound=0.0)
-    prove(ledger.path.parent, [Proven(dense, "value", 0.25, 0.25, PROOF)])
-    (read,) = read_proven(ledger.path.parent / "proven")
-    assert read == Proven(dense, ProvenAnswer.OPEN, 0.25, 0.25, PROOF)
+    optimum = Proven(dense, ProvenAnswer.VALUE, 0.25, 0.25, PROOF)
+    prove(ledger.path.parent, [optimum])
+    assert read_proven(ledger.path.parent / "proven") == [optimum]
+    assert read_runs(ledger.path)["proven"].tolist() == [None]
+    prove(ledger.path.parent, [replace(optimum, upper=None)])
+    with pytest.raises(ValueError, match="an end is missing, but the answer is value"):
+        read_proven(ledger.path.parent / "proven")
 
 
 def test_an_answer_holds_for_all_instances_of_its_problem(ledger, dense):
