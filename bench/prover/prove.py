@@ -3,6 +3,7 @@
 An ascent from the centre comes first: it takes a tenth of the time of the first bounds, and finds most counterexamples.
 Narrow bounds make the tree smaller, but take longer than the whole search of an easy question. So each round proves the
 bounds anew, with more splits of each, and then searches for half the time that the bounds of the next round would take.
+Where that is hopeless, it ends sooner: deep networks need narrow bounds first.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ from vnnbench.prover.search import Budget, Ending, Search
 from vnnbench.prover.setting import Setting
 from vnnbench.prover.sound import SoundBounds
 
-_SPLITS = (None, 3, 15, 60, 240)
-"""The splits of each bound's tree, by round; None: no trees."""
-_TIME_OF_ROUND = 4.0
-"""How long another round takes at least, compared with this round's search: with less time the search goes on."""
-_FEW_DOUBLINGS, _MANY_DOUBLINGS = 0.5, 4.0
-"""With fewer doublings left, a search goes on to twice as many cases; with more, the next round is left out."""
+_SPLITS = (3, 15, 60, 240)
+"""The splits of each bound's tree, by round; the first round has no trees."""
+_COST_WITHOUT_TREES, _COST_OF_ROOTS = 0.2, 2.0
+"""What bounds without trees, and the first cases of trees, take, in units of a split of each tree."""
+_SHARE_OF_BOUNDS = 0.5
+"""The share of the time left that the next round's bounds may take."""
+_FEW_DOUBLINGS, _MANY_DOUBLINGS, _HOPELESS = 0.5, 4.0, 16.0
+"""With fewer doublings left, a search goes on to twice as many cases; with more than the second number, the next round
+is left out; with more than the third, only the least number of cases is bounded."""
 _FEW_INPUTS = 20
 """With at most so many inputs, the set is divided at them, and no bounds are proven anew."""
 _LEAST_CASES = 256
@@ -120,25 +124,23 @@ def _prove(
         return Outcome(Ending.WITNESS)
     if np.count_nonzero(question.whole.lower < question.whole.upper) <= _FEW_INPUTS:
         return _divided(setting, is_over)
-    number, n_cases = 0, 0
-    furthest: Search | None = None
+    splits: int | None = None
+    n_cases, furthest = 0, None
     while True:
-        sound = SoundBounds(question, setting.chain)
-        proven = prove_bounds(sound, setting.network, _SPLITS[number], is_over)
-        search, started = Search(setting, sound, proven), time.monotonic()
-        ending = search.run(Budget(_most_cases(setting.chain, sound.bounds, number), is_over, most_open_nodes))
-        now = time.monotonic()
-        if ending is Ending.BUDGET and deadline - now < _TIME_OF_ROUND * (now - started):
-            ending = search.run(Budget(float("inf"), is_over, most_open_nodes))
-        elif ending is Ending.BUDGET and search.doublings_left < _FEW_DOUBLINGS:
-            ending = search.run(Budget(2.0 * search.n_cases, is_over, most_open_nodes))
+        sound, started = SoundBounds(question, setting.chain), time.monotonic()
+        proven = prove_bounds(sound, setting.network, splits, is_over)
+        seconds = time.monotonic() - started
+        search = Search(setting, sound, proven)
+        ending = _search(search, _most_cases(setting.chain, sound.bounds, splits), is_over, most_open_nodes)
+        if ending is Ending.BUDGET and not is_over():
+            splits = _next_splits(splits, seconds, deadline - time.monotonic(), search.doublings_left)
+            if splits is None:
+                ending = search.run(Budget(float("inf"), is_over, most_open_nodes))
         n_cases += search.n_cases
         if furthest is None or search.bound < furthest.bound:
             furthest = search
-        is_last = number == len(_SPLITS) - 1 or is_over()
-        if is_last or ending is not Ending.BUDGET:
+        if ending is not Ending.BUDGET or is_over():
             break
-        number = min(number + (2 if search.doublings_left > _MANY_DOUBLINGS else 1), len(_SPLITS) - 1)
     if ending is Ending.STALLED:
         divided = _divided(setting, is_over)
         if divided.ending in (Ending.EXCLUDED, Ending.WITNESS) or divided.bound < furthest.bound:
@@ -151,13 +153,36 @@ def _divided(setting: Setting, is_over: Callable[[], bool]) -> Outcome:
     return Outcome(division.run(is_over), division.n_cases, division)
 
 
-def _most_cases(chain: Chain, bounds: Bounds, number: int) -> float:
+def _search(search: Search, most_cases: float, is_over: Callable[[], bool], most_open_nodes: int) -> Ending:
+    """Search with one round's bounds, for as long as that promises something."""
+    ending = search.run(Budget(_LEAST_CASES, is_over, most_open_nodes))
+    if ending is Ending.BUDGET and search.doublings_left < _HOPELESS:
+        ending = search.run(Budget(most_cases, is_over, most_open_nodes))
+    if ending is Ending.BUDGET and search.doublings_left < _FEW_DOUBLINGS:
+        ending = search.run(Budget(2.0 * search.n_cases, is_over, most_open_nodes))
+    return ending
+
+
+def _most_cases(chain: Chain, bounds: Bounds, splits: int | None) -> float:
     """Return how many cases the search of a round may bound: about half of those of the next round's trees.
 
     These have two functions of each unstable ReLU after the first layer, and two cases of each split.
     """
-    if number == len(_SPLITS) - 1:
-        return float("inf")
     n = len(chain.relu)
     unstable = bounds.unstable(n) & chain.relu
-    return max(_LEAST_CASES, 2 * (_SPLITS[number + 1] or 0) * int(np.count_nonzero(unstable[chain.starts[1] :])))
+    after_first = int(np.count_nonzero(unstable[chain.starts[1] :]))
+    return max(_LEAST_CASES, 2 * min(_later(splits), default=0) * after_first)
+
+
+def _next_splits(splits: int | None, seconds: float, left: float, doublings_left: float) -> int | None:
+    """Return the splits of the next round's trees: at most those that fit into the time left; None if hardly more fit
+    than in this round, whose bounds took some `seconds`."""
+    later = _later(splits)[: 2 if doublings_left > _MANY_DOUBLINGS else 1]
+    cost = _COST_WITHOUT_TREES if splits is None else _COST_OF_ROOTS + splits
+    affordable = int(cost * _SHARE_OF_BOUNDS * left / seconds - _COST_OF_ROOTS)
+    return min(later[-1], affordable) if later and affordable >= 2 * (splits or 1) else None
+
+
+def _later(splits: int | None) -> list[int]:
+    """Return the splits of later rounds' trees."""
+    return [more for more in _SPLITS if more > (splits or 0)]

@@ -26,6 +26,7 @@ from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
 from vnnbench.prover import goal, search
+from vnnbench.prover import prove as proving
 from vnnbench.prover.search import Ending
 
 EITHER_WAY = st.sampled_from([0, 20])
@@ -216,3 +217,13 @@ def test_a_goal_of_too_many_atoms_is_refused(monkeypatch):
     monkeypatch.setattr(goal, "_MOST_ATOMS", 1)
     with pytest.raises(PropertyError, match="its goal has 2 atoms; the prover takes 1"):
         proved(network, prop)
+
+
+def test_the_next_round_has_as_many_splits_as_fit_into_half_of_the_time_left():
+    assert proving._next_splits(None, 1.0, 1000.0, 1.0) == 3
+    assert proving._next_splits(None, 1.0, 1000.0, 5.0) == 15
+    assert proving._next_splits(None, 1.0, 1.0, 5.0) is None
+    assert proving._next_splits(15, 17.0, 1000.0, 1.0) == 60
+    assert proving._next_splits(15, 17.0, 100.0, 1.0) == 48  # 50 s for the first cases of all trees, 2 s, and splits
+    assert proving._next_splits(15, 17.0, 60.0, 1.0) is None  # 28 splits are less than twice as many
+    assert proving._next_splits(240, 1.0, 1e9, 5.0) is None
