@@ -117,8 +117,7 @@ class Division:
         place = _widest(one.sound.part, one.search.influence())
         if place is None:
             return False
-        root = one.search.nodes()
-        one.node.bounds, one.node.closings = root.bounds, root.closings
+        self._record(one)
         one.node.split, one.node.children = Split(INPUT, *place), (Node(), Node())
         closed = one.search.closed_at_root()
         for part, node in zip(one.sound.part.split(*place), one.node.children, strict=True):
@@ -127,10 +126,15 @@ class Division:
 
     def _close(self, one: _Open) -> None:
         """Take the tree of a part's search, which is complete."""
+        root = self._record(one)
+        one.node.split, one.node.children = root.split, root.children
+
+    def _record(self, one: _Open) -> Node:
+        """Take the bounds and closings at the root of a part's search, which is returned."""
         root = one.search.nodes()
         one.node.bounds, one.node.closings = root.bounds, root.closings
-        one.node.split, one.node.children = root.split, root.children
         self.largest_closing = max(self.largest_closing, one.search.largest_closing)
+        return root
 
     def _push(self, one: _Open) -> None:
         newest_first = len(self._open) >= _MOST_OPEN

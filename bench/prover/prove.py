@@ -123,7 +123,7 @@ def _prove(
     if aim.is_reached:
         return Outcome(Ending.WITNESS)
     if np.count_nonzero(question.whole.lower < question.whole.upper) <= _FEW_INPUTS:
-        return _divided(setting, is_over)
+        return _divided(setting, is_over, 0)
     splits: int | None = None
     n_cases, furthest = 0, None
     while True:
@@ -142,15 +142,16 @@ def _prove(
         if ending is not Ending.BUDGET or is_over():
             break
     if ending is Ending.STALLED:
-        divided = _divided(setting, is_over)
+        divided = _divided(setting, is_over, n_cases)
         if divided.ending in (Ending.EXCLUDED, Ending.WITNESS) or divided.bound < furthest.bound:
             return divided
     return Outcome(ending, n_cases, furthest)
 
 
-def _divided(setting: Setting, is_over: Callable[[], bool]) -> Outcome:
+def _divided(setting: Setting, is_over: Callable[[], bool], n_cases: int) -> Outcome:
+    """Divide the set, after searches of some cases."""
     division = Division(setting)
-    return Outcome(division.run(is_over), division.n_cases, division)
+    return Outcome(division.run(is_over), n_cases + division.n_cases, division)
 
 
 def _search(search: Search, most_cases: float, is_over: Callable[[], bool], most_open_nodes: int) -> Ending:
