@@ -34,7 +34,7 @@ _COST_WITHOUT_TREES, _COST_OF_ROOTS = 0.2, 2.0
 """What bounds without trees, and the first cases of trees, take, in units of a split of each tree."""
 _SHARE_OF_BOUNDS = 0.5
 """The share of the time left that the next round's bounds may take."""
-_FEW_DOUBLINGS, _MANY_DOUBLINGS, _HOPELESS = 0.5, 4.0, 16.0
+_FEW_DOUBLINGS, _MANY_DOUBLINGS, _HOPELESS = 0.5, 4.0, 100.0
 """With fewer doublings left, a search goes on to twice as many cases; with more than the second number, the next round
 is left out; with more than the third, only the least number of cases is bounded."""
 _FEW_INPUTS = 20
