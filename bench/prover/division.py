@@ -1,8 +1,8 @@
 """Best-first division of the set at its inputs: each part has bounds of its own and is searched on its own.
 
-Where the set has few inputs, parts soon have few unstable ReLUs, and their bounds are narrow: the 300 ReLUs of an
-ACAS Xu network over the whole set of property 1 take 77 parts, and are open after 10,000 splits of ReLUs. A part is
-divided when a short search over it has not decided it, at the input that moves the relaxation's unstable ReLUs most.
+Where the set has few inputs, parts soon have few unstable ReLUs, and their bounds are narrow: property 1 of an ACAS Xu
+network with 300 ReLUs takes 171 parts, and is open after 10,000 splits of ReLUs over the whole set. A part is divided
+when a short search over it has not decided it, at the input that moves the relaxation's unstable ReLUs most.
 """
 
 from __future__ import annotations
