@@ -15,19 +15,26 @@ from hypothesis import strategies as st
 from support.brute_force import brute_force
 from support.fraction_proofs import accepts
 from support.fuzzing import EXAMPLES
-from support.proving import assert_is_reached, proved
+from support.proving import SECONDS, assert_is_reached, proved
 from support.random_problems import dense_network, random_layers, random_problem
 from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, everywhere, nowhere
 from vnnbench.instances.proofs.checker import check_proof
+from vnnbench.instances.proofs.proof_file import Claim, Proof
+from vnnbench.instances.proofs.question import Question
+from vnnbench.instances.proofs.writing import tree_of
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
 from vnnbench.prover import goal, search
 from vnnbench.prover import prove as proving
-from vnnbench.prover.search import Ending
+from vnnbench.prover.aim import Optimum
+from vnnbench.prover.proven_bounds import prove_bounds
+from vnnbench.prover.search import Budget, Ending, Search
+from vnnbench.prover.setting import Setting
+from vnnbench.prover.sound import SoundBounds
 
 EITHER_WAY = st.sampled_from([0, 20])
 """The most inputs at which a set is divided: no set, or every one here."""
@@ -174,12 +181,17 @@ def test_a_question_that_stays_open_gets_a_bound_and_its_best_point(large):
 
 def test_the_tree_of_an_interval_stays_small(large, monkeypatch):
     network, box = large
-    leaves = []
+    prop, leaves = MaximizeProperty(box, 0, None, None), []
     for most in (10_000, 200):
         monkeypatch.setattr(search, "_OPEN_NODES", (most,))
-        aim, ending, proof = proved(network, MaximizeProperty(box, 0, None, None), seconds=2.0)
-        assert ending is Ending.BUDGET and aim.value < proof.upper
-        leaves.append(check_proof(proof, MaximizeProperty(box, 0, None, None), network).leaves)
+        setting = Setting.of(Question.about(prop), network, Optimum(problem_of(prop), network))
+        sound = SoundBounds(setting.question, setting.chain)
+        proven = prove_bounds(sound, setting.network, None, lambda: False)
+        found = Search(setting, sound, proven)
+        assert found.run(Budget(2_000, lambda: False, float("inf"))) is Ending.BUDGET
+        found.finish(SECONDS)
+        proof = Proof("p", "0", "0", Claim.UPPER, found.largest_closing, None, np.empty(0), tree_of(found.nodes()))
+        leaves.append(check_proof(proof, prop, network).leaves)
     assert leaves[1] < 200 + 2 * 128 < leaves[0]
 
 
