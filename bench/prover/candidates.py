@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vnnbench.instances.arrays import Float32Array, Float64Array
-from vnnbench.prover.aim import Aim
 from vnnbench.prover.ascent import ascend
-from vnnbench.prover.goal import SearchGoal
 from vnnbench.prover.linear_regions import LinearRegions
 from vnnbench.prover.region import Points
-from vnnbench.prover.relaxed import RelaxedNetwork
+from vnnbench.prover.setting import Setting
 
 _ASCENTS_APART = 8
 """How many times points are tried from one ascent to the next, unless a point is better than all before."""
@@ -41,12 +39,10 @@ class Reached:
 class Candidates:
     """The points of one search. Those that may be better than the aim's level, up to rounding, are offered to it."""
 
-    def __init__(
-        self, network: RelaxedNetwork, goal: SearchGoal, regions: LinearRegions | None, aim: Aim, reached: Reached
-    ) -> None:
+    def __init__(self, setting: Setting, regions: LinearRegions | None, reached: Reached) -> None:
         """regions: None before there are bounds."""
-        self._network, self._goal, self._regions, self._aim = network, goal, regions, aim
-        self._reached = reached
+        self._network, self._goal, self._aim = setting.network, setting.goal, setting.aim
+        self._regions, self._reached = regions, reached
 
     def try_points(self, points: Points) -> None:
         """Ascend from the best of the points, if that is due."""

@@ -7,7 +7,6 @@ when a short search over it has not decided it, at the input that moves the rela
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.proofs.proof_file import INPUT
 from vnnbench.instances.proofs.question import Part
 from vnnbench.instances.proofs.writing import Node, Split
+from vnnbench.prover.best_first import BestFirst
 from vnnbench.prover.candidates import Reached
 from vnnbench.prover.proven_bounds import prove_bounds
 from vnnbench.prover.search import Budget, Ending, Search
@@ -33,8 +33,10 @@ _MOST_OPEN = 5_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Open:
-    """A part that is not closed: its bounds, its search, and its node of the tree, which is empty so far."""
+    """A part that is not closed: its number, its bounds, its search, and its node of the tree, which is empty so
+    far."""
 
+    number: int
     sound: SoundBounds
     search: Search
     node: Node
@@ -42,8 +44,7 @@ class _Open:
     @property
     def is_simple(self) -> bool:
         """Whether few ReLUs are unstable."""
-        relu = self.sound.chain.relu
-        return int(np.count_nonzero(self.sound.bounds.unstable(len(relu)) & relu)) <= _FEW_UNSTABLE
+        return int(np.count_nonzero(self.sound.bounds.unstable(self.sound.chain.relu))) <= _FEW_UNSTABLE
 
 
 class Division:
@@ -56,7 +57,7 @@ class Division:
     def __init__(self, setting: Setting) -> None:
         self.n_cases, self.largest_closing = 0, -float("inf")
         self._setting, self._reached, self._root = setting, Reached(), Node()
-        self._open: list[tuple[float, int, _Open]] = []  # a heap: what is divided first has the least two numbers
+        self._open: BestFirst[_Open] = BestFirst(_MOST_OPEN)
         self._n_parts = 0
 
     def run(self, is_over: Callable[[], bool]) -> Ending:
@@ -69,25 +70,25 @@ class Division:
                 return Ending.EXCLUDED
             if is_over():
                 return Ending.BUDGET
-            _, _, one = heapq.heappop(self._open)
+            one = self._open.pop()
             if one.search.bound <= self._setting.aim.level and self._run(one, is_over) is Ending.EXCLUDED:
                 self._close(one)
             elif not self._divide(one, is_over):
-                self._push(one)
+                self._open.push(one.search.bound, one.number, one)
                 return Ending.STALLED
         return Ending.WITNESS
 
     @property
     def bound(self) -> float:
         """The largest bound of an open part."""
-        return max((one.search.bound for _, _, one in self._open), default=-float("inf"))
+        return max((one.search.bound for one in self._open), default=-float("inf"))
 
     def finish(self, seconds: float) -> None:
         """Close all open parts at the bounds that they have, in about `seconds`."""
-        for _, _, one in self._open:
+        for one in self._open:
             one.search.finish(seconds / len(self._open))
             self._close(one)
-        self._open.clear()
+        self._open = BestFirst(_MOST_OPEN)
 
     def nodes(self) -> Node:
         """Return the tree as a proof holds it, complete if no part is open."""
@@ -99,11 +100,11 @@ class Division:
         setting = self._setting.within(sound.part)
         proven = prove_bounds(sound, setting.network, None, is_over)
         search = Search(setting, sound, proven, closed, self._reached)
-        one = _Open(sound, search, node)
+        one = _Open(self._n_parts, sound, search, node)
         if self._run(one, is_over) is Ending.EXCLUDED:
             self._close(one)
         else:
-            self._push(one)
+            self._open.push(one.search.bound, one.number, one)
 
     def _run(self, one: _Open, is_over: Callable[[], bool]) -> Ending:
         """Search over a part, or search on."""
@@ -135,11 +136,6 @@ class Division:
         one.node.bounds, one.node.closings = root.bounds, root.closings
         self.largest_closing = max(self.largest_closing, one.search.largest_closing)
         return root
-
-    def _push(self, one: _Open) -> None:
-        newest_first = len(self._open) >= _MOST_OPEN
-        key = -float("inf") if newest_first else -one.search.bound
-        heapq.heappush(self._open, (key, -self._n_parts if newest_first else self._n_parts, one))
 
 
 def _widest(part: Part, influence: Float64Array) -> tuple[int, float] | None:

@@ -52,7 +52,7 @@ class LinearRegions:
     def __init__(self, question: Question, chain: Chain, part: Part, bounds: Bounds) -> None:
         self._part, self._starts = part, chain.starts
         self._chain, self._relu = chain, chain.relu
-        self._unstable = bounds.unstable(len(chain.relu)) & chain.relu
+        self._unstable = bounds.unstable(chain.relu)
         self._on = (bounds.lower >= 0) | ~chain.relu
         self._constraints = _Constraints(question)
 

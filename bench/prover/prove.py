@@ -118,8 +118,7 @@ def _prove(
         return should_stop() or time.monotonic() > deadline
 
     setting = Setting.of(question, network, aim)
-    first = Candidates(setting.network, setting.goal, None, aim, Reached())
-    first.climb_from(setting.network.region.centre_point())
+    Candidates(setting, None, Reached()).climb_from(setting.network.region.centre_point())
     if aim.is_reached:
         return Outcome(Ending.WITNESS)
     if np.count_nonzero(question.whole.lower < question.whole.upper) <= _FEW_INPUTS:
@@ -169,9 +168,7 @@ def _most_cases(chain: Chain, bounds: Bounds, splits: int | None) -> float:
 
     These have two functions of each unstable ReLU after the first layer, and two cases of each split.
     """
-    n = len(chain.relu)
-    unstable = bounds.unstable(n) & chain.relu
-    after_first = int(np.count_nonzero(unstable[chain.starts[1] :]))
+    after_first = int(np.count_nonzero(bounds.unstable(chain.relu)[chain.starts[1] :]))
     return max(_LEAST_CASES, 2 * min(_later(splits), default=0) * after_first)
 
 

@@ -38,7 +38,7 @@ def prove_bounds(
     proven: list[ProvenBound] = []
     for k, layer in enumerate(chain.layers, 1):
         start, end = chain.starts[k - 1], chain.starts[k]
-        neurons = np.flatnonzero(layer.relu & bounds.unstable(end)[start:])
+        neurons = np.flatnonzero(bounds.unstable(chain.relu[:end])[start:])
         functions = _functions(k, neurons)
         values = sound.of([sound.default_pass(functions)])
         if layer.divisor is None:  # a neuron without weights has exactly its bias

@@ -50,7 +50,7 @@ class Lines:
     @classmethod
     def of(cls, bounds: Bounds, relu: BoolArray, n: int) -> Lines:
         """Return the lines of the first n neurons with these bounds; one without a ReLU is on."""
-        unstable = bounds.unstable(n) & relu[:n]
+        unstable = bounds.unstable(relu[:n])
         lower, upper = np.where(unstable, bounds.lower[:n], 0.0), np.where(unstable, bounds.upper[:n], 1.0)
         on = (bounds.lower[:n] >= 0) | ~relu[:n]
         slope = np.where(unstable, upper / (upper - lower), on)

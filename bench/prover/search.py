@@ -8,7 +8,6 @@ that succeeds. A case whose ReLUs are all fixed or stable is solved as a linear 
 
 from __future__ import annotations
 
-import heapq
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.proofs.reading import OfDisjunct, Pass
 from vnnbench.instances.proofs.writing import Closing, Node, ProvenBound
+from vnnbench.prover.best_first import BestFirst
 from vnnbench.prover.candidates import Candidates, Reached
 from vnnbench.prover.cases import Cases
 from vnnbench.prover.goal import ShareArray
@@ -103,11 +103,10 @@ class Search:
         self._lines = Lines.of(sound.bounds, self._chain.relu, len(self._chain.relu))
         self._sound = sound
         self._regions = LinearRegions(self._question, self._chain, sound.part, sound.bounds)
-        self._candidates = Candidates(self._network, self._goal, self._regions, self._aim, reached or Reached())
+        self._candidates = Candidates(setting, self._regions, reached or Reached())
         self._first_bound, self._first_A = float("inf"), np.zeros(len(self._chain.relu), dtype=np.float32)
-        self._open: list[tuple[float, int, _Open]] = []  # a heap: what is split first has the least two numbers
-        self._most_open = float("inf")
-        self._early: list[tuple[list[tuple[float, int, _Open]], int]] = []  # what `finish` may go back to
+        self._open: BestFirst[_Open] = BestFirst(float("inf"))
+        self._early: list[tuple[BestFirst[_Open], int]] = []  # what `finish` may go back to
         self._seconds = 0.0  # what the cases have taken
 
     def run(self, budget: Budget) -> Ending:
@@ -119,7 +118,7 @@ class Search:
             self._seconds += time.monotonic() - started
 
     def _run(self, budget: Budget) -> Ending:
-        self._most_open = budget.open_nodes
+        self._open.most = budget.open_nodes
         if not self.n_cases:
             self._start()
         while not self._aim.is_reached:
@@ -128,12 +127,12 @@ class Search:
             if self.n_cases > budget.cases or budget.is_over():
                 return Ending.BUDGET
             if len(self._early) < len(_OPEN_NODES) and len(self._open) >= _OPEN_NODES[len(self._early)]:
-                self._early.append((list(self._open), self._tree.n_nodes))
+                self._early.append((self._open.copy(), self._tree.n_nodes))
             taken = self._pop()
             above = [one for one in taken if one.bound > self._aim.level]
             if any(one.is_solved for one in above):
                 for one in taken:
-                    self._push(one)
+                    self._open.push(one.bound, one.number, one)
                 return Ending.STALLED
             self._close_again([one for one in taken if one.bound <= self._aim.level])
             self._branch([one for one in above if one.split >= 0])
@@ -143,7 +142,7 @@ class Search:
     @property
     def bound(self) -> float:
         """The largest bound of an open node."""
-        return max((one.bound for _, _, one in self._open), default=-float("inf"))
+        return max((one.bound for one in self._open), default=-float("inf"))
 
     @property
     def doublings_left(self) -> float:
@@ -295,17 +294,13 @@ class Search:
         ends = [*starts[1:].tolist(), len(kept)]
         for node, bound_of_node, split, start, end in zip(nodes, bounds, splits, starts.tolist(), ends, strict=True):
             rows = range(start, end)
-            own = shares[start:end]
-            self._push(_Open(numbers[node], closed[node], cases, rows, own, bound_of_node, split, is_solved))
+            number, own = numbers[node], shares[start:end]
+            one = _Open(number, closed[node], cases, rows, own, bound_of_node, split, is_solved)
+            self._open.push(bound_of_node, number, one)
 
     def _pop(self) -> list[_Open]:
         """Take the nodes that come first off the open ones."""
-        return [heapq.heappop(self._open)[2] for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
-
-    def _push(self, one: _Open) -> None:
-        newest_first = len(self._open) >= self._most_open
-        key = (-float("inf"), -one.number) if newest_first else (-one.bound, one.number)
-        heapq.heappush(self._open, (*key, one))
+        return [self._open.pop() for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
 
     def _close(
         self, numbers: list[int], owner: npt.NDArray[np.intp], shares: ShareArray, cases: Cases

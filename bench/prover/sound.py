@@ -63,7 +63,7 @@ class SoundBounds:
         n = self.chain.starts[depth]
         split = np.array(path, dtype=np.int64)
         fixed = Fixed(np.abs(split) - 1, split > 0)
-        unstable = self.bounds.unstable(n) & self.chain.relu[:n]
+        unstable = self.bounds.unstable(self.chain.relu[:n])
         unstable[fixed.neurons] = False
         slopes = np.rint(np.clip(choice[unstable], 0, 1) / SLOPE_UNIT).astype(np.uint8)
         multipliers = choice[fixed.neurons] if is_final else _rounded(choice[fixed.neurons])

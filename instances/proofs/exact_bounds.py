@@ -52,11 +52,8 @@ class ExactBounds:
         """Return the coefficients and the constant of one function that a pass bounds."""
         function = one.function
         if isinstance(function, OfNeurons):
-            layer, j, sign = (
-                self._chain.layers[function.layer - 1],
-                int(function.neurons[row]),
-                int(function.signs[row]),
-            )
+            layer = self._chain.layers[function.layer - 1]
+            j, sign = int(function.neurons[row]), int(function.signs[row])
             divisor = Fraction(1) if layer.divisor is None else Fraction(float(layer.divisor[j]))
             A = [Fraction(0)] * layer.n_inputs
             for i, weight in zip(*(numbers.tolist() for numbers in layer.row(j)), strict=True):

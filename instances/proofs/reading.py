@@ -36,9 +36,10 @@ class Bounds:
     def copy(self) -> Bounds:
         return Bounds(self.lower.copy(), self.upper.copy())
 
-    def unstable(self, n: int) -> BoolArray:
-        """Return which of the first n neurons have bounds of either sign."""
-        return (self.lower[:n] < 0) & (self.upper[:n] > 0)
+    def unstable(self, relu: BoolArray) -> BoolArray:
+        """Return which of the first n neurons, of those with a ReLU, relu (n,), have bounds of either sign."""
+        n = len(relu)
+        return (self.lower[:n] < 0) & (self.upper[:n] > 0) & relu
 
 
 def _longer(array: npt.NDArray[Any], last: int | bool) -> npt.NDArray[Any]:
@@ -317,7 +318,7 @@ class TreeReader:
         n = self._chain.starts[depth]
         inside = fixed.neurons < n
         fixed = Fixed(fixed.neurons[inside], fixed.on[inside])
-        unstable = node.bounds.unstable(n) & self._chain.relu[:n]
+        unstable = node.bounds.unstable(self._chain.relu[:n])
         unstable[fixed.neurons] = False
         if not (np.isfinite(node.bounds.lower[:n][unstable]) & np.isfinite(node.bounds.upper[:n][unstable])).all():
             raise ProofError("a pass goes through a ReLU that has no bounds")

@@ -51,7 +51,7 @@ class Example:
         self.functions = Functions(*self.float32(random.normal(size=(M, 4)), random.normal(size=M)), depth=3)
         n = self.chain.starts[3]
         self.lines = Lines.of(self.bounds, self.chain.relu, n)
-        can_split = self.bounds.unstable(n) & self.chain.relu[:n]
+        can_split = self.bounds.unstable(self.chain.relu[:n])
         self.phase = np.where(can_split, random.choice([-1, 0, 0, 1], size=(M, n)), 0).astype(np.int8)
         (self.choice,) = self.float32(random.random((M, n)))
 
