@@ -69,10 +69,9 @@ class Cases:
         arrays.put((np.arange(m), np.zeros(m, dtype=np.intp)), self)
         return arrays
 
-    def naming(self, split: npt.NDArray[np.intp]) -> Cases:
-        """Return the same cases, which name the ReLU `split` (m,); the coefficient of another than before is unknown
-        and counts as 0."""
-        return replace(self, split=split, of_split=np.where(self.split == split, self.of_split, np.float32(0)))
+    def naming(self, split: npt.NDArray[np.intp], A: Float32Array) -> Cases:
+        """Return the same cases, which name the ReLU `split` (m,). A (m, n): the coefficients of activations."""
+        return replace(self, split=split, of_split=A[np.arange(len(split)), split])
 
     def children(self) -> Cases:
         """Return both cases of the ReLU that each names, (2 m,), z <= 0 first.

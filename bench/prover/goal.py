@@ -45,6 +45,7 @@ class SearchGoal:
         self._first_of_clause = [clause.start for clause in question.clauses]
         self._disjunct = np.repeat(np.arange(len(self._sizes)), self._sizes)
         self._first = np.cumsum([0, *self._sizes[:-1]])
+        self._single = {i: OfDisjunct(i, [Fraction(1)]) for i, size in enumerate(self._sizes) if size == 1}
 
     def atoms(self) -> ShareArray:
         """Return the shares of functions that are one atom each."""
@@ -69,6 +70,8 @@ class SearchGoal:
     def mean(self, shares: ShareArray) -> OfDisjunct:
         """Return one function, whose shares are (a,), as a proof has it."""
         disjunct = int(self._disjunct[shares.argmax()])
+        if disjunct in self._single:
+            return self._single[disjunct]
         own = shares[self._disjunct == disjunct]
         return OfDisjunct(disjunct, [Fraction(share, SHARES) for share in own.tolist()])
 

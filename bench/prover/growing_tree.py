@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.writing import Closing, Node, ProvenBound, Split
-from vnnbench.prover.sound import Path
 
 ROOT = 0
 _NONE = -1
@@ -17,27 +16,24 @@ class GrowingTree:
     """Nodes by number, the root first; the children of a split are numbered one after the other, z <= 0 first."""
 
     def __init__(self) -> None:
-        self._step = [0]  # as in a `Path`: what the split above fixes; 0 at the root
-        self._parent = [_NONE]
-        self._first_child = [_NONE]
+        self._neuron, self._first_child = [_NONE], [_NONE]
         self._closings: dict[int, list[Closing]] = {}
 
     def split(self, node: int, neuron: int) -> int:
-        """Split a node, and return its first child."""
-        first = len(self._parent)
-        self._first_child[node] = first
-        self._step += (-(neuron + 1), neuron + 1)
-        self._parent += (node, node)
+        """Split a node at a ReLU, and return its first child."""
+        first = self.n_nodes
+        self._neuron[node], self._first_child[node] = neuron, first
+        self._neuron += (_NONE, _NONE)
         self._first_child += (_NONE, _NONE)
         return first
 
     @property
     def n_nodes(self) -> int:
-        return len(self._parent)
+        return len(self._neuron)
 
     def cut(self, n_nodes: int) -> None:
         """Go back to the first nodes: of the others all is forgotten."""
-        for numbers in (self._step, self._parent, self._first_child):
+        for numbers in (self._neuron, self._first_child):
             del numbers[n_nodes:]
         self._first_child = [child if child < n_nodes else _NONE for child in self._first_child]
         self._closings = {node: closings for node, closings in self._closings.items() if node < n_nodes}
@@ -48,20 +44,12 @@ class GrowingTree:
     def closings(self, node: int) -> list[Closing]:
         return self._closings.get(node, [])
 
-    def path(self, node: int) -> Path:
-        """Return what the splits above a node fix, from the root."""
-        steps = []
-        while node != ROOT:
-            steps.append(self._step[node])
-            node = self._parent[node]
-        return tuple(reversed(steps))
-
     def nodes(self, chain: Chain, bounds: Sequence[ProvenBound]) -> Node:
         """Return the tree as a proof holds it, with these bounds at its root."""
-        nodes = [Node(closings=self.closings(number)) for number in range(len(self._parent))]
-        for node, first in zip(nodes, self._first_child, strict=True):
+        nodes = [Node(closings=self.closings(number)) for number in range(self.n_nodes)]
+        for node, neuron, first in zip(nodes, self._neuron, self._first_child, strict=True):
             if first != _NONE:
-                node.split = split_of(chain, self._step[first + 1] - 1)
+                node.split = split_of(chain, neuron)
                 node.children = nodes[first], nodes[first + 1]
         nodes[ROOT].bounds = list(bounds)
         return nodes[ROOT]

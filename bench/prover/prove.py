@@ -28,7 +28,7 @@ from vnnbench.prover.search import Budget, Ending, Search
 from vnnbench.prover.setting import Setting
 from vnnbench.prover.sound import SoundBounds
 
-_SPLITS = (3, 15, 60, 240)
+_SPLITS = (3, 15, 60, 240, 960)
 """The splits of each bound's tree, by round; the first round has no trees."""
 _COST_WITHOUT_TREES, _COST_OF_ROOTS = 0.2, 2.0
 """What bounds without trees, and the first cases of trees, take, in units of a split of each tree."""

@@ -15,13 +15,16 @@ import numpy.typing as npt
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.proofs.chain import Chain
-from vnnbench.instances.proofs.reading import Bounds, OfNeurons
+from vnnbench.instances.proofs.reading import Bounds, Fixed, OfNeurons
 from vnnbench.instances.proofs.writing import ProvenBound, ReluTree
 from vnnbench.prover.growing_tree import split_of
-from vnnbench.prover.relaxed import Lines, RelaxedNetwork
-from vnnbench.prover.sound import Path, SoundBounds, choices_of
+from vnnbench.prover.relaxed import RelaxedNetwork
+from vnnbench.prover.sound import SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, descend
 
+_RATIO = 3.0
+"""How many times the splits of the next layer's bounds each layer's have: errors of early layers grow from layer to
+layer."""
 _NUMBERS_AT_A_TIME = 1 << 23
 """The choices of all leaves that are in memory together: some 80 MB."""
 
@@ -31,10 +34,11 @@ def prove_bounds(
 ) -> list[ProvenBound]:
     """Narrow the bounds of all ReLUs in `sound`, and return what a proof records of them, in the order of the file.
 
-    splits: of each bound's tree; None: without trees. Once `is_over()` is true, trees do not grow. Bounds are float32
-    numbers, as in the file. A ReLU that is stable has only the bound that shows it.
+    splits: of each bound's tree, in the geometric mean of layers; None: without trees. Once `is_over()` is true, trees
+    do not grow. Bounds are float32 numbers, as in the file. A ReLU that is stable has only the bound that shows it.
     """
     chain, bounds = sound.chain, sound.bounds
+    of_layer = {} if splits is None else _by_layer(chain, splits)
     proven: list[ProvenBound] = []
     for k, layer in enumerate(chain.layers, 1):
         start, end = chain.starts[k - 1], chain.starts[k]
@@ -46,10 +50,10 @@ def prove_bounds(
         before = np.concatenate([bounds.upper[start + neurons], -bounds.lower[start + neurons]])
         values = np.minimum(_outwards(values), before)
         trees: dict[int, ReluTree] = {}
-        if splits is not None and k > 1:
-            lines = Lines.of(bounds, chain.relu, start)
-            for rows in _undecided(values, _NUMBERS_AT_A_TIME // ((splits + 1) * start)):
-                forest = _Forest(network, sound, functions.rows(np.array(rows)), lines, splits)
+        if k in of_layer and bounds.unstable(chain.relu[:start]).any():
+            above = network.without_off(bounds, k - 1)
+            for rows in _undecided(values, _NUMBERS_AT_A_TIME // ((of_layer[k] + 1) * above.starts[k - 1])):
+                forest = _Forest(above, sound, functions.rows(np.array(rows)), of_layer[k])
                 forest.grow(is_over)
                 for row, (value, tree) in zip(rows, forest.proven(chain), strict=True):
                     narrowed = float(_outwards(np.array([value]))[0])
@@ -57,6 +61,13 @@ def prove_bounds(
                         values[row], trees[row] = narrowed, tree
         proven += _recorded(functions, values, before, trees, bounds, start)
     return proven
+
+
+def _by_layer(chain: Chain, splits: int) -> dict[int, int]:
+    """Return the splits of each layer that has trees; `splits` is their geometric mean."""
+    layers = [k for k, layer in enumerate(chain.layers, 1) if k > 1 and layer.relu.any()]
+    middle = (len(layers) - 1) / 2
+    return {k: round(splits * _RATIO ** (middle - place)) for place, k in enumerate(layers)}
 
 
 def _functions(layer: int, neurons: npt.NDArray[np.intp]) -> OfNeurons:
@@ -113,13 +124,13 @@ class _Forest:
     cases: at most `most` leaves of each, in arrays (m, most, ..); a leaf that does not exist has the bound -inf.
     """
 
-    def __init__(self, network: RelaxedNetwork, sound: SoundBounds, of: OfNeurons, lines: Lines, splits: int) -> None:
-        self._network, self._sound, self._of, self._lines = network, sound, of, lines
-        self._functions = network.neurons(of)
-        undivided = sound.undivided(len(of), len(lines.free))
-        whole, _ = descend(network, self._functions, lines, undivided, AT_FIRST)
+    def __init__(self, network: RelaxedNetwork, sound: SoundBounds, of: OfNeurons, splits: int) -> None:
+        self._network, self._sound, self._of = network, sound, of
+        self._functions, self._lines = network.functions(of), network.lines(sound.bounds, of.layer - 1)
+        undivided = sound.undivided(len(of), network.neurons[: network.starts[of.layer - 1]])
+        whole, _ = descend(network, self._functions, self._lines, undivided, AT_FIRST)
         self._n_splits, self._leaves = splits, whole.in_arrays(splits + 1)
-        self._paths: list[list[Path]] = [[()] for _ in range(len(of))]
+        self._fixed: list[list[Fixed]] = [[Fixed()] for _ in range(len(of))]
         self._splits: list[list[tuple[int, int]]] = [[] for _ in range(len(of))]
 
     def grow(self, is_over: Callable[[], bool]) -> None:
@@ -145,28 +156,32 @@ class _Forest:
             parents.children(),
             OF_CASE,
         )
-        new = np.array([len(self._paths[row]) for row in rows.tolist()])
+        new = np.array([len(self._fixed[row]) for row in rows.tolist()])
         self._leaves.put((rows, leaf), children.rows(slice(0, None, 2)))
         self._leaves.put((rows, new), children.rows(slice(1, None, 2)))
-        for row, split, neuron in zip(rows.tolist(), leaf.tolist(), parents.split.tolist(), strict=True):
-            path = self._paths[row][split]
-            self._paths[row][split] = (*path, -(neuron + 1))
-            self._paths[row].append((*path, neuron + 1))
+        neurons = self._network.neurons[parents.split].tolist()
+        for row, split, neuron in zip(rows.tolist(), leaf.tolist(), neurons, strict=True):
+            self._fixed[row][split], on = self._fixed[row][split].both(neuron)
+            self._fixed[row].append(on)
             self._splits[row].append((split, neuron))
         return True
 
     def proven(self, chain: Chain) -> Iterator[tuple[float, ReluTree]]:
         """Yield the bound that each tree shows, and the tree."""
         passes = [
-            self._sound.pass_of(self._of.rows(np.array([row])), path, self._leaves.choice[row, leaf])
-            for row, paths in enumerate(self._paths)
-            for leaf, path in enumerate(paths)
+            one
+            for row, fixed in enumerate(self._fixed)
+            for one in self._sound.passes(
+                [self._of.rows(np.array([row]))] * len(fixed),
+                fixed,
+                self._network.at_all(self._leaves.choice[row, : len(fixed)]),
+            )
         ]
         values = iter(self._sound.of(passes).tolist())
         of_leaf = iter(passes)
-        for paths, splits in zip(self._paths, self._splits, strict=True):
-            value = max(next(values) for _ in paths)
-            trees = [ReluTree(choices_of(next(of_leaf))) for _ in paths]
+        for leaves, splits in zip(self._fixed, self._splits, strict=True):
+            value = max(next(values) for _ in leaves)
+            trees = [ReluTree(choices_of(next(of_leaf))) for _ in leaves]
             for leaf, neuron in reversed(splits):  # each made the last leaf that is left
                 new = trees.pop()
                 trees[leaf] = ReluTree(split=split_of(chain, neuron), children=(trees[leaf], new))

@@ -17,6 +17,9 @@ from vnnbench.instances.proofs.question import Part
 _FEW_INPUTS = 16
 """The number of largest gains among which the knapsack is filled first: a radius of 5 rarely needs more."""
 
+_BLOCK = 4
+"""The numbers of a block, of which at first only the least counts."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
@@ -71,6 +74,7 @@ class Region:
         self.centre: Float64Array = part.centre
         self._below = (part.centre - part.lower).astype(np.float32)
         self._above = (part.upper - part.centre).astype(np.float32)
+        self._middle, self._half = (self._above - self._below) / 2, (self._above + self._below) / 2
         self._radius = None if part.radius is None else np.float32(part.radius)
         self._can_fall, self._can_rise = (room.astype(bool).astype(np.float32) for room in (self._below, self._above))
 
@@ -81,8 +85,9 @@ class Region:
     def maximum(self, A: Float32Array) -> tuple[Float32Array, Points]:
         """Return the maxima (m,) of A (x - centre), A (m, n_0), and the points that attain them, up to rounding."""
         if self._radius is None:
-            steps = np.where(A > 0, self._above, -self._below)
-            return (steps * A).sum(axis=1), Points(None, steps)
+            steps = np.copysign(self._half, A)  # takes a fifth of the time of `np.where`
+            steps += self._middle
+            return np.einsum("iq,iq->i", steps, A), Points(None, steps)
         loss = np.minimum(A * self._can_fall, A * -self._can_rise)
         return self._knapsack(A, loss, self._radius, _FEW_INPUTS)
 
@@ -102,9 +107,7 @@ class Region:
         loss: (m, n_0), minus the gain per length of a step; 0 where there is no room.
         """
         n_kept = min(n_kept, A.shape[1])
-        kept = np.argpartition(loss, n_kept - 1, axis=1)[:, :n_kept]
-        row = np.arange(len(A))[:, None]
-        places = kept[row, np.argsort(loss[row, kept], axis=1)]
+        row, places = np.arange(len(A))[:, None], _least(loss, n_kept)
         coefficients = A[row, places]
         room = np.where(coefficients > 0, self._above[places], self._below[places])
         before = np.cumsum(room, axis=1) - room
@@ -120,3 +123,35 @@ class Region:
                 value[short], filled = self._knapsack(A[short], loss[short], radius, 8 * n_kept)
                 points = points.improved(filled.spread(short), short)
         return value, points
+
+
+def _least(loss: Float32Array, n: int) -> npt.NDArray[np.intp]:
+    """Return the places (m, n) of the n least numbers of each row, least first, of numbers (m, q) that are not above 0.
+
+    First the blocks that have the least minima are found, then the numbers in these: for the 16 of an image's 784 that
+    takes a fifth of the time of `np.argpartition`.
+    """
+    q = loss.shape[1] // _BLOCK
+    if n >= q:
+        return _sorted_places(loss, n)
+    minima = loss[:, : q * _BLOCK].reshape(-1, _BLOCK, q).min(axis=1)
+    inside = _sorted_places(minima, n)[:, None, :] + q * np.arange(_BLOCK)[None, :, None]
+    beyond = np.broadcast_to(np.arange(q * _BLOCK, loss.shape[1]), (len(loss), loss.shape[1] - q * _BLOCK))
+    places = np.concatenate([inside.reshape(len(loss), -1), beyond], axis=1)
+    return np.take_along_axis(places, _sorted_places(np.take_along_axis(loss, places, axis=1), n), axis=1)
+
+
+def _sorted_places(loss: Float32Array, n: int) -> npt.NDArray[np.intp]:
+    """Return the same, from all numbers at once.
+
+    A key is the number's bits, inverted, so that a negative number of larger magnitude comes first, and then its place.
+    numpy sorts such keys with vector instructions, but not places by numbers.
+    """
+    keys = np.empty(loss.shape, dtype=np.uint64)
+    np.left_shift(~np.ascontiguousarray(loss).view(np.uint32), np.uint64(32), out=keys)
+    keys |= np.arange(loss.shape[1], dtype=np.uint64)
+    if n < loss.shape[1]:
+        keys.partition(n - 1, axis=1)
+    least = keys[:, :n]
+    least.sort(axis=1)
+    return (least & np.uint64(0xFFFFFFFF)).astype(np.intp)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Part
 from vnnbench.instances.proofs.reading import Bounds, OfNeurons
 from vnnbench.prover.region import Points, Region
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,11 +51,11 @@ class Lines:
     free: BoolArray
 
     @classmethod
-    def of(cls, bounds: Bounds, relu: BoolArray, n: int) -> Lines:
-        """Return the lines of the first n neurons with these bounds; one without a ReLU is on."""
-        unstable = bounds.unstable(relu[:n])
-        lower, upper = np.where(unstable, bounds.lower[:n], 0.0), np.where(unstable, bounds.upper[:n], 1.0)
-        on = (bounds.lower[:n] >= 0) | ~relu[:n]
+    def of(cls, bounds: Bounds, relu: BoolArray) -> Lines:
+        """Return the lines of neurons with these bounds, relu (n,); one without a ReLU is on."""
+        unstable = bounds.unstable(relu)
+        lower, upper = np.where(unstable, bounds.lower, 0.0), np.where(unstable, bounds.upper, 1.0)
+        on = (bounds.lower >= 0) | ~relu
         slope = np.where(unstable, upper / (upper - lower), on)
         return cls(
             slope.astype(np.float32),
@@ -109,7 +112,11 @@ def divided(layer: Layer) -> tuple[Float64Array, Float64Array]:
 
 
 class RelaxedNetwork:
-    """The network and the set in float32."""
+    """The network and the set in float32.
+
+    neurons (n,): those that it has, by their numbers in the chain; all but those that `without_off` leaves out. starts:
+    of its layers, among these. All arrays of neurons are of these.
+    """
 
     def __init__(self, chain: Chain, part: Part) -> None:
         """Raises `NetworkError`: the layers are too large for dense matrices."""
@@ -120,6 +127,8 @@ class RelaxedNetwork:
             )
         self.region = Region(part)
         self.starts: list[int] = chain.starts
+        self.neurons: npt.NDArray[np.intp] = np.arange(chain.starts[-1])
+        self._n_all = chain.starts[-1]
         self._W: list[Float32Array] = []
         self._b: list[Float32Array] = []
         self._relu = [layer.relu for layer in chain.layers]
@@ -136,13 +145,44 @@ class RelaxedNetwork:
         other.region, other._b_of_steps = Region(part), self._first_bias(part)
         return other
 
+    def without_off(self, bounds: Bounds, depth: int) -> RelaxedNetwork:
+        """Return the same without those neurons of the first K layers, K = `depth`, that are off with these bounds:
+        their h is 0."""
+        other = copy(self)
+        is_kept = [
+            (k >= depth) | ~relu | (bounds.upper[self.neurons[self.starts[k] : self.starts[k + 1]]] > 0)
+            for k, relu in enumerate(self._relu)
+        ]
+        of_inputs = np.ones(self._W[0].shape[1], dtype=bool)
+        before = [of_inputs, *is_kept[:-1]]
+        other._W = [W[np.ix_(rows, columns)] for W, rows, columns in zip(self._W, is_kept, before, strict=True)]
+        other._b = [b[kept] for b, kept in zip(self._b, is_kept, strict=True)]
+        other._relu = [relu[kept] for relu, kept in zip(self._relu, is_kept, strict=True)]
+        other._b_of_steps = self._b_of_steps[is_kept[0]]
+        other._columns = np.ascontiguousarray(other._W[0].T)
+        other.starts = np.cumsum([0, *(len(b) for b in other._b)]).tolist()
+        other.neurons = self.neurons[np.concatenate(is_kept)]
+        return other
+
+    def at_all(self, numbers: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
+        """Return numbers (m, n) of its first n neurons as numbers of all neurons, 0 at the others."""
+        at_all = np.zeros((len(numbers), self._n_all), dtype=numbers.dtype)
+        at_all[:, self.neurons[: numbers.shape[1]]] = numbers
+        return at_all
+
+    def lines(self, bounds: Bounds, depth: int) -> Lines:
+        """Return the lines of the neurons of the first K layers, K = `depth`, with these bounds of all neurons."""
+        n = self.starts[depth]
+        neurons, relu = self.neurons[:n], np.concatenate(self._relu)[:n]
+        return Lines.of(Bounds(bounds.lower[neurons], bounds.upper[neurons]), relu)
+
     def _first_bias(self, part: Part) -> Float32Array:
         """Return the biases of the first layer where inputs count from the part's centre."""
         at_centre: Float32Array = (self._W[0].astype(np.float64) @ part.centre).astype(np.float32)
         return self._b[0] + at_centre
 
-    def neurons(self, of: OfNeurons) -> Functions:
-        """Return these functions."""
+    def functions(self, of: OfNeurons) -> Functions:
+        """Return these functions, of a layer of which no neuron is left out."""
         W, b = self._W[of.layer - 1][of.neurons], self._b[of.layer - 1][of.neurons]
         signs = of.signs.astype(np.float32)
         return Functions(signs[:, None] * W, signs * b, of.layer - 1)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.proofs.reading import OfDisjunct, Pass
+from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.proofs.reading import Fixed, OfDisjunct, Pass
 from vnnbench.instances.proofs.writing import Closing, Node, ProvenBound
 from vnnbench.prover.best_first import BestFirst
 from vnnbench.prover.candidates import Candidates, Reached
@@ -26,7 +26,7 @@ from vnnbench.prover.cases import Cases
 from vnnbench.prover.goal import ShareArray
 from vnnbench.prover.growing_tree import ROOT, GrowingTree
 from vnnbench.prover.linear_regions import LinearRegions
-from vnnbench.prover.relaxed import Lines, Relaxed
+from vnnbench.prover.relaxed import Relaxed
 from vnnbench.prover.setting import Setting
 from vnnbench.prover.sound import SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, Schedule, descend
@@ -59,17 +59,26 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """A node of the tree: its number, the phases that are fixed there, and the disjuncts that are closed at it or above
+    it."""
+
+    number: int
+    fixed: Fixed
+    closed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Open:
     """A node that is not closed.
 
-    number: in the tree. closed: the disjuncts that are closed at it or above it. cases: the rows `rows` are its own,
-    one for each disjunct that is not closed. shares (d, a): of these disjuncts' atoms, for the next steps. bound: the
-    largest of these cases. split: the ReLU that the case with the largest bound names, of those that name one; -1 if
-    none does. is_solved: whether linear programs were solved in place of a split.
+    cases: the rows `rows` are its own, one for each disjunct that is not closed. They all name the ReLU `split`, the one
+    that the case with the largest bound would split; -1 if there is none. shares (d, a): of these disjuncts' atoms, for
+    the next steps. bound: the largest of these cases. is_solved: whether linear programs were solved in place of a
+    split.
     """
 
-    number: int
-    closed: frozenset[int]
+    place: _Place
     cases: Cases
     rows: range
     shares: ShareArray
@@ -98,13 +107,14 @@ class Search:
         is to be shared."""
         self.n_cases, self.largest_closing = 0, -float("inf")
         self._question, self._chain, self._aim = setting.question, setting.chain, setting.aim
+        setting = setting.without_off(sound.bounds)
         self._network, self._goal = setting.network, setting.goal
         self._tree, self._proven, self._closed = GrowingTree(), proven, closed
-        self._lines = Lines.of(sound.bounds, self._chain.relu, len(self._chain.relu))
+        self._lines = self._network.lines(sound.bounds, len(self._chain.layers))
         self._sound = sound
         self._regions = LinearRegions(self._question, self._chain, sound.part, sound.bounds)
         self._candidates = Candidates(setting, self._regions, reached or Reached())
-        self._first_bound, self._first_A = float("inf"), np.zeros(len(self._chain.relu), dtype=np.float32)
+        self._first_bound, self._first_A = float("inf"), np.zeros(len(self._network.neurons), dtype=np.float32)
         self._open: BestFirst[_Open] = BestFirst(float("inf"))
         self._early: list[tuple[BestFirst[_Open], int]] = []  # what `finish` may go back to
         self._seconds = 0.0  # what the cases have taken
@@ -132,7 +142,7 @@ class Search:
             above = [one for one in taken if one.bound > self._aim.level]
             if any(one.is_solved for one in above):
                 for one in taken:
-                    self._open.push(one.bound, one.number, one)
+                    self._open.push(one.bound, one.place.number, one)
                 return Ending.STALLED
             self._close_again([one for one in taken if one.bound <= self._aim.level])
             self._branch([one for one in above if one.split >= 0])
@@ -179,14 +189,12 @@ class Search:
         while self._open:
             nodes = self._pop()
             cases, shares, owner = _gathered(nodes)
-            functions, passes = self._passes(
-                [one.number for one in nodes], owner, shares, cases, np.arange(len(shares))
-            )
+            functions, passes = self._passes(_places(nodes), owner, shares, cases, np.arange(len(shares)))
             bounds = self._sound.of(passes).tolist()
             for number, one in enumerate(nodes):
                 rows = {functions[row].disjunct: row for row in np.flatnonzero(owner == number).tolist()}
-                for row in self._cheapest_clause(one.closed, rows, bounds):
-                    self._record(one.number, functions[row], passes[row], bounds[row])
+                for row in self._cheapest_clause(one.place.closed, rows, bounds):
+                    self._record(one.place.number, functions[row], passes[row], bounds[row])
 
     def _cheapest_clause(self, closed: frozenset[int], rows: dict[int, int], bounds: list[float]) -> list[int]:
         """Return the rows of the open disjuncts of the clause where their largest bound is least."""
@@ -197,13 +205,15 @@ class Search:
 
     def _start(self) -> None:
         shares = self._goal.atoms()
-        undivided = self._sound.undivided(len(shares), len(self._chain.relu))
+        undivided = self._sound.undivided(len(shares), self._network.neurons)
         cases, relaxed = self._descend(undivided, shares, AT_FIRST)
         self._candidates.try_points(relaxed.points)
         least = self._goal.least(cases.value)
         least = least[[disjunct not in self._closed for disjunct in range(len(least))]]
         self._first_A = relaxed.A[least[cases.value[least].argmax()]]
-        self._receive([ROOT], [self._closed], np.zeros_like(least), shares[least], cases.rows(least))
+        A = relaxed.A[least]
+        root = _Place(ROOT, Fixed(), self._closed)
+        self._receive([root], np.zeros_like(least), shares[least], cases.rows(least), A)
         self._first_bound = self.bound
 
     def _branch(self, nodes: list[_Open]) -> None:
@@ -211,51 +221,58 @@ class Search:
         if not nodes:
             return
         cases, shares, owner = _gathered(nodes)
-        children = cases.naming(np.array([one.split for one in nodes])[owner]).children()
         shares = np.repeat(shares, 2, axis=0)
-        cases, relaxed = self._descend(children, shares, OF_CASE)
+        above = np.repeat(cases.value, 2)
+        cases, relaxed = self._descend(cases.children(), shares, OF_CASE)
+        np.minimum(cases.value, above, out=cases.value)  # what holds in a node holds in its children
         self._candidates.try_points(relaxed.points.rows(np.flatnonzero(cases.value > self._aim.level)))
-        first = [self._tree.split(one.number, one.split) for one in nodes]
-        numbers = [number for below in first for number in (below, below + 1)]
+        places = []
+        for one, neuron in zip(nodes, self._network.neurons[[one.split for one in nodes]].tolist(), strict=True):
+            first = self._tree.split(one.place.number, neuron)
+            places += [
+                _Place(first + i, fixed, one.place.closed) for i, fixed in enumerate(one.place.fixed.both(neuron))
+            ]
         owner = np.repeat(2 * owner, 2) + np.tile([0, 1], len(owner))
-        self._receive(numbers, [one.closed for one in nodes for _ in range(2)], owner, shares, cases)
+        self._receive(places, owner, shares, cases, relaxed.A)
 
     def _close_again(self, nodes: list[_Open]) -> None:
         """Close nodes whose bounds the level has reached since they were bounded."""
         if nodes:
             cases, shares, owner = _gathered(nodes)
-            self._receive([one.number for one in nodes], [one.closed for one in nodes], owner, shares, cases)
+            self._receive(_places(nodes), owner, shares, cases)
 
     def _solve(self, nodes: list[_Open]) -> None:
         """Bound nodes without a ReLU to split by linear programs, whose solutions are offered as points."""
         if not nodes:
             return
         cases, shares, owner = _gathered(nodes)
-        numbers, rows = [one.number for one in nodes], np.arange(len(shares))
+        places, rows = _places(nodes), np.arange(len(shares))
         solved, shares_of_solved = self._solved(cases, shares)
-        before = self._sound.of(self._passes(numbers, owner, shares, cases, rows)[1])
-        after = self._sound.of(self._passes(numbers, owner, shares_of_solved, solved, rows)[1])
+        before = self._sound.of(self._passes(places, owner, shares, cases, rows)[1])
+        after = self._sound.of(self._passes(places, owner, shares_of_solved, solved, rows)[1])
         better = np.flatnonzero(after < before)
         cases.put(better, solved.rows(better))
         shares[better] = shares_of_solved[better]
         cases.value[:] = np.nextafter(np.minimum(before, after).astype(np.float32), np.float32(np.inf))
-        self._receive(numbers, [one.closed for one in nodes], owner, shares, cases, is_solved=True)
+        self._receive(places, owner, shares, cases, is_solved=True)
 
     def _solved(self, cases: Cases, shares: ShareArray) -> tuple[Cases, ShareArray]:
         """Return the cases with the choices, and the shares of atoms, that linear programs find."""
         solved, shares = cases.rows(np.arange(len(shares))), shares.copy()
         for row, disjunct in enumerate(self._goal.disjuncts(shares).tolist()):
             A, constant = self._goal.atoms_of(disjunct)
-            vertex = self._regions.maximum(A, constant, solved.phase[row])
+            phase = self._network.at_all(solved.phase[[row]])[0]
+            vertex = self._regions.maximum(A, constant, phase)
             if vertex is not None:
                 self._candidates.offer_solution(vertex.x)
             if vertex is not None and len(A) > 1:
                 shares[row] = self._goal.shares_of(disjunct, vertex.weights)
                 mean = self._goal.functions(shares[[row]])
-                vertex = self._regions.maximum(mean.A, mean.constant, solved.phase[row])
+                vertex = self._regions.maximum(mean.A, mean.constant, phase)
             self.n_cases += 1
             if vertex is not None:
-                solved.choice[row], solved.of_constraints[row] = vertex.multipliers, vertex.constraint_multipliers
+                solved.choice[row] = vertex.multipliers[self._network.neurons]
+                solved.of_constraints[row] = vertex.constraint_multipliers
         return solved, shares
 
     def _descend(self, cases: Cases, shares: ShareArray, schedule: Schedule) -> tuple[Cases, Relaxed]:
@@ -264,18 +281,19 @@ class Search:
 
     def _receive(
         self,
-        numbers: list[int],
-        closed: list[frozenset[int]],
+        places: list[_Place],
         owner: npt.NDArray[np.intp],
         shares: ShareArray,
         cases: Cases,
+        A: Float32Array | None = None,
         is_solved: bool = False,
     ) -> None:
         """Close what these cases close, and keep the nodes that stay open.
 
-        numbers, closed, is_solved: of the nodes, as in `_Open`. owner: (m,), whose case each is, counted among them.
+        places, is_solved: of the nodes, as in `_Open`. owner: (m,), whose case each is, counted among them.
+        A (m, n): the coefficients of activations; None: all cases of a node name one ReLU already.
         """
-        is_closed = self._close(numbers, owner, shares, cases)
+        is_closed, closed = self._close(places, owner, shares, cases), [place.closed for place in places]
         disjuncts = self._goal.disjuncts(shares[is_closed]).tolist()
         for node, disjunct in zip(owner[is_closed].tolist(), disjuncts, strict=True):
             closed[node] |= {disjunct}
@@ -290,52 +308,55 @@ class Search:
         # In float32 a bound may seem to meet the level that it just exceeds.
         np.maximum(cases.value, np.nextafter(np.float32(self._aim.level), np.float32(np.inf)), out=cases.value)
         bounds = np.maximum.reduceat(cases.value, starts).tolist()
-        splits, nodes = cases.split[starts].tolist(), owner[starts].tolist()
+        splits, nodes = cases.split[starts], owner[starts].tolist()
         ends = [*starts[1:].tolist(), len(kept)]
-        for node, bound_of_node, split, start, end in zip(nodes, bounds, splits, starts.tolist(), ends, strict=True):
+        if A is not None:
+            cases = cases.naming(np.repeat(splits, np.diff([*starts, len(kept)])), A[kept])
+        for node, bound_of_node, split, start, end in zip(
+            nodes, bounds, splits.tolist(), starts.tolist(), ends, strict=True
+        ):
             rows = range(start, end)
-            number, own = numbers[node], shares[start:end]
-            one = _Open(number, closed[node], cases, rows, own, bound_of_node, split, is_solved)
-            self._open.push(bound_of_node, number, one)
+            place, own = replace(places[node], closed=closed[node]), shares[start:end]
+            one = _Open(place, cases, rows, own, bound_of_node, split, is_solved)
+            self._open.push(bound_of_node, place.number, one)
 
     def _pop(self) -> list[_Open]:
         """Take the nodes that come first off the open ones."""
         return [self._open.pop() for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
 
     def _close(
-        self, numbers: list[int], owner: npt.NDArray[np.intp], shares: ShareArray, cases: Cases
+        self, places: list[_Place], owner: npt.NDArray[np.intp], shares: ShareArray, cases: Cases
     ) -> npt.NDArray[np.bool_]:
         """Record the closings that hold, and return which of the cases (m,) they close."""
         closed = cases.value <= self._aim.level
         rows = np.flatnonzero(closed)
-        functions, passes = self._passes(numbers, owner, shares, cases, rows)
+        functions, passes = self._passes(places, owner, shares, cases, rows)
         bounds, closed[rows] = self._sound.shown(passes)
         for row, function, one, bound in zip(rows.tolist(), functions, passes, bounds.tolist(), strict=True):
             if closed[row]:
-                self._record(numbers[owner[row]], function, one, bound)
+                self._record(places[owner[row]].number, function, one, bound)
         return closed
 
     def _passes(
         self,
-        numbers: list[int],
+        places: list[_Place],
         owner: npt.NDArray[np.intp],
         shares: ShareArray,
         cases: Cases,
         rows: npt.NDArray[np.intp],
     ) -> tuple[list[OfDisjunct], list[Pass]]:
         """Return the functions of some of the cases, and their passes with the limits that close them."""
+        if not len(rows):
+            return [], []
         functions = [self._goal.mean(shares[row]) for row in rows.tolist()]
-        passes = [
-            self._sound.pass_of(
-                function,
-                self._tree.path(numbers[owner[row]]),
-                cases.choice[row],
-                cases.of_constraints[row],
-                is_final=self._aim.is_fine or bool(cases.split[row] < 0),
-                limit=self._aim.limit(function),
-            )
-            for row, function in zip(rows.tolist(), functions, strict=True)
-        ]
+        passes = self._sound.passes(
+            functions,
+            [places[node].fixed for node in owner[rows].tolist()],
+            self._network.at_all(cases.choice[rows]),
+            cases.of_constraints[rows],
+            (cases.split[rows] < 0) | self._aim.is_fine,
+            [self._aim.limit(function) for function in functions],
+        )
         return functions, passes
 
     def _record(self, number: int, function: OfDisjunct, one: Pass, bound: float) -> None:
@@ -343,6 +364,10 @@ class Search:
         self.largest_closing = max(self.largest_closing, bound)
         weights = tuple(map(float, function.weights)) if len(function.weights) > 1 else ()
         self._tree.close(number, Closing(function.disjunct, choices_of(one), weights))
+
+
+def _places(nodes: Sequence[_Open]) -> list[_Place]:
+    return [one.place for one in nodes]
 
 
 def _gathered(nodes: Sequence[_Open]) -> tuple[Cases, ShareArray, npt.NDArray[np.intp]]:

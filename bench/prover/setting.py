@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Part, Question
+from vnnbench.instances.proofs.reading import Bounds
 from vnnbench.prover.aim import Aim
 from vnnbench.prover.goal import SearchGoal
 from vnnbench.prover.relaxed import RelaxedNetwork
@@ -14,7 +15,8 @@ from vnnbench.prover.relaxed import RelaxedNetwork
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setting:
-    """A question about a network. network: its relaxation over the whole set, or over a part of it."""
+    """A question about a network. network: its relaxation over the whole set, or over a part of it, perhaps without
+    neurons that are off there."""
 
     question: Question
     chain: Chain
@@ -32,3 +34,7 @@ class Setting:
     def within(self, part: Part) -> Setting:
         """Return the same over a part of the set."""
         return replace(self, network=self.network.within(part))
+
+    def without_off(self, bounds: Bounds) -> Setting:
+        """Return the same without the neurons that are off with these bounds."""
+        return replace(self, network=self.network.without_off(bounds, len(self.chain.layers)))

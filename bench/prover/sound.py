@@ -17,9 +17,6 @@ from vnnbench.instances.proofs.reading import Bounds, Fixed, OfDisjunct, OfNeuro
 from vnnbench.instances.proofs.writing import Choices
 from vnnbench.prover.cases import Cases
 
-Path = tuple[int, ...]
-"""The splits above a case, from the root: neuron + 1 where z >= 0 is fixed, -(neuron + 1) where z <= 0 is."""
-
 _SIGNIFICANT_BITS = 8
 """Those of a multiplier that is not final: more make files larger and hardly a bound better."""
 
@@ -37,7 +34,7 @@ class SoundBounds:
         self.bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
         # The checker takes rounding errors from the bounds over the whole set, so that parts must, too.
         self._pass_bounds = PassBounds(question, chain, self.bounds)
-        self._no_constraints = np.zeros(len(question.constraints), dtype=np.float32)
+        self._n_constraints = len(question.constraints)
 
     def within(self, part: Part) -> SoundBounds:
         """Return the same over a part of this one, where the bounds hold that are known here."""
@@ -45,47 +42,56 @@ class SoundBounds:
         other.part, other.bounds = part, self.bounds.copy()
         return other
 
-    def pass_of(
+    def passes(
         self,
-        function: OfNeurons | OfDisjunct,
-        path: Path,
+        functions: Sequence[OfNeurons | OfDisjunct],
+        fixed: Sequence[Fixed],
         choice: Float32Array,
         of_constraints: Float32Array | None = None,
-        is_final: bool = False,
-        limit: tuple[float, bool] = (0.0, True),
-    ) -> Pass:
-        """Return the pass of one case and its functions, with its choices (n,) rounded to those that a file can hold.
+        is_final: BoolArray | None = None,
+        limits: Sequence[tuple[float, bool]] | None = None,
+    ) -> list[Pass]:
+        """Return the passes of m cases and their functions, all of one depth, with choices rounded to those that a
+        file can hold.
 
-        of_constraints: the multipliers of the set's constraints; None: all 0. is_final: whether multipliers are kept to
-        the last digit.
+        choice (m, ..): of all neurons, or of those in the layers of the passes. of_constraints (m, c): the multipliers
+        of the set's constraints; None: all 0. is_final (m,): whether multipliers are kept to the last digit; None: they
+        are not. limits: as of `Aim.limit`; None: 0 or less.
         """
+        m, function = len(functions), functions[0]
         depth = function.layer - 1 if isinstance(function, OfNeurons) else len(self.chain.layers)
         n = self.chain.starts[depth]
-        split = np.array(path, dtype=np.int64)
-        fixed = Fixed(np.abs(split) - 1, split > 0)
-        unstable = self.bounds.unstable(self.chain.relu[:n])
-        unstable[fixed.neurons] = False
-        slopes = np.rint(np.clip(choice[unstable], 0, 1) / SLOPE_UNIT).astype(np.uint8)
-        multipliers = choice[fixed.neurons] if is_final else _rounded(choice[fixed.neurons])
-        constrained = self._no_constraints if of_constraints is None else of_constraints
-        limits, or_equal = np.full(len(function), limit[0]), limit[1]
-        choices = slopes, multipliers, constrained
-        return Pass(function, depth, self.part, self.bounds, fixed, unstable, *choices, limits, or_equal)
+        n_fixed = [len(one.neurons) for one in fixed]
+        rows, neurons = np.repeat(np.arange(m), n_fixed), np.concatenate([one.neurons for one in fixed])
+        unstable = np.tile(self.bounds.unstable(self.chain.relu[:n]), (m, 1))
+        unstable[rows, neurons] = False
+        slopes = np.rint(np.clip(choice[:, :n], 0, 1) / SLOPE_UNIT).astype(np.uint8)
+        multipliers = _rounded(choice[rows, neurons])
+        if is_final is not None:
+            multipliers = np.where(is_final[rows], choice[rows, neurons], multipliers)
+        if of_constraints is None:
+            of_constraints = np.zeros((m, self._n_constraints), dtype=np.float32)
+        limits = limits or [(0.0, True)] * m
+        of_functions = np.repeat([limit for limit, _ in limits], [len(one) for one in functions])
+        passes, end, last = [], 0, 0
+        for row, (own, (_, or_equal)) in enumerate(zip(functions, limits, strict=True)):
+            start, end, first, last = end, end + n_fixed[row], last, last + len(own)
+            choices = slopes[row, unstable[row]], multipliers[start:end], of_constraints[row]
+            where = depth, self.part, self.bounds, fixed[row], unstable[row]
+            passes.append(Pass(own, *where, *choices, of_functions[first:last], or_equal))
+        return passes
 
     def default_pass(self, function: OfNeurons) -> Pass:
         """Return the pass without choices of its own."""
-        n = self.chain.starts[function.layer - 1]
-        return self.pass_of(function, (), self.default_slopes(n))
+        return self.passes([function], [Fixed()], self._default_slopes()[None])[0]
 
-    def undivided(self, m: int, n: int) -> Cases:
-        """Return m cases of the first n neurons, whose passes are those without choices of their own."""
-        return Cases.undivided(m, self.default_slopes(n), len(self._no_constraints))
+    def undivided(self, m: int, neurons: npt.NDArray[np.intp]) -> Cases:
+        """Return m cases of these neurons, whose passes are those without choices of their own."""
+        return Cases.undivided(m, self._default_slopes()[neurons], self._n_constraints)
 
-    def default_slopes(self, n: int) -> Float32Array:
-        """Return the lower slopes of the first n neurons in a pass without choices of its own."""
-        slopes = np.zeros(n, dtype=np.float32)
-        slopes[self.bounds.upper[:n] > -self.bounds.lower[:n]] = 1
-        return slopes
+    def _default_slopes(self) -> Float32Array:
+        """Return the lower slopes of all neurons in a pass without choices of its own."""
+        return (self.bounds.upper > -self.bounds.lower).astype(np.float32)
 
     def of(self, passes: Sequence[Pass]) -> Float64Array:
         """Return upper bounds of all functions of passes of one depth, infinite where float64 overflows."""

@@ -72,7 +72,8 @@ class FloatBounds:
                     A = A / layer.divisor
                 error += intercepts + np.abs(A) @ layers[k - 1]
                 constant = constant + intercepts + A @ layer.b
-                A = A @ layer.W
+                some = A.any(axis=0)  # of neurons that are off, no coefficient is left
+                A = A[:, some] @ layer.W[some]
             value, more = self._over_parts(passes, A, h_sizes[0], owner)
             sizes = 1 + sum(float(size.sum()) for size in (*layers, *h_sizes))
             value, error = constant + value, self._unit * (error + more) + _UNDERFLOW * sizes
@@ -193,9 +194,10 @@ class _Rows:
         intercept = np.maximum(-slope * lower, (1.0 - slope) * upper)
         intercept = np.where(unstable, np.nextafter(intercept * (1 + 4 * _ROUNDOFF), np.inf), 0.0)
         phase, multiplier = np.zeros((len(passes), n), dtype=np.int8), np.zeros((len(passes), n))
-        for row, one in enumerate(passes):
-            phase[row, one.fixed.neurons] = np.where(one.fixed.on, 1, -1)
-            multiplier[row, one.fixed.neurons] = one.multipliers
+        rows = np.repeat(np.arange(len(passes)), [len(one.multipliers) for one in passes])
+        fixed = rows, np.concatenate([one.fixed.neurons for one in passes])
+        phase[fixed] = np.where(np.concatenate([one.fixed.on for one in passes]), 1, -1)
+        multiplier[fixed] = np.concatenate([one.multipliers for one in passes])
         self.above, self.below, self.intercept = above[owner], below[owner], intercept[owner]
         self.phase, self.multiplier = phase[owner], multiplier[owner]
 

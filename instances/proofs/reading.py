@@ -170,6 +170,9 @@ class TreeReader:
         self.n_leaves = self.n_bounds = 0
         self._question, self._chain = question, chain
         self._arrays = _Arrays(tree)
+        self._within_bounds: tuple[Bounds, int, BoolArray, npt.NDArray[np.intp]] | None = None
+        if (tree.slopes > _MOST_SLOPE).any() or (tree.multipliers < 0).any():
+            raise ProofError(f"a slope exceeds {_MOST_SLOPE}, or a multiplier is negative")
 
     def passes(self) -> Iterator[Pass]:
         """Yield all passes of the tree; the proof holds if every one does. Raises `ProofError`: it does not."""
@@ -182,7 +185,8 @@ class TreeReader:
                 raise ProofError("a node whose part is empty has bounds or closings")
             if n_bounds and node is not root:
                 node = node.with_bounds(node.bounds.copy())
-            yield from self._table(node, n_bounds)
+            if n_bounds:
+                yield from self._table(node, n_bounds)
             closed = set()
             for _ in range(n_closings):
                 disjunct, closing = self._closing(node)
@@ -276,8 +280,8 @@ class TreeReader:
         weights = [Fraction(1)]
         if (n_atoms := len(self._question.disjuncts[disjunct])) > 1:
             weights = [Fraction(weight) for weight in self._arrays.take("weights", n_atoms).tolist()]
-        if min(weights) < 0 or sum(weights) != 1:
-            raise ProofError(f"the weights of the atoms of disjunct {disjunct} are negative or do not sum to 1")
+            if min(weights) < 0 or sum(weights) != 1:
+                raise ProofError(f"the weights of the atoms of disjunct {disjunct} are negative or do not sum to 1")
         limit, or_equal = self._question.limit(disjunct, weights)
         function, depth = OfDisjunct(disjunct, weights), len(self._chain.layers)
         return disjunct, self._pass(node, node.fixed, function, depth, np.array([limit]), or_equal)
@@ -296,8 +300,6 @@ class TreeReader:
         slopes = self._arrays.take("slopes", int(np.count_nonzero(unstable)))
         multipliers = self._arrays.take("multipliers", len(fixed.neurons))
         of_constraints = self._arrays.take("constraint_multipliers", len(self._question.constraints))
-        if (slopes > _MOST_SLOPE).any() or (multipliers < 0).any():
-            raise ProofError(f"a slope of {function.name(0)} exceeds {_MOST_SLOPE}, or a multiplier is negative")
         for constraint, multiplier in zip(self._question.constraints, of_constraints.tolist(), strict=True):
             if (multiplier > 0 and constraint.upper is None) or (multiplier < 0 and constraint.lower is None):
                 raise ProofError(f"a multiplier is for an end that the constraint {constraint} does not have")
@@ -315,14 +317,28 @@ class TreeReader:
 
     def _within(self, node: _Node, fixed: Fixed, depth: int) -> tuple[Fixed, BoolArray]:
         """Return the phases in the first `depth` layers, and which of their neurons are unstable."""
-        n = self._chain.starts[depth]
-        inside = fixed.neurons < n
-        fixed = Fixed(fixed.neurons[inside], fixed.on[inside])
-        unstable = node.bounds.unstable(self._chain.relu[:n])
+        if depth < len(self._chain.layers):
+            inside = fixed.neurons < self._chain.starts[depth]
+            fixed = Fixed(fixed.neurons[inside], fixed.on[inside])
+        unstable, unbounded = self._unstable(node.bounds, depth)
+        unstable = unstable.copy()
         unstable[fixed.neurons] = False
-        if not (np.isfinite(node.bounds.lower[:n][unstable]) & np.isfinite(node.bounds.upper[:n][unstable])).all():
+        if len(unbounded) and unstable[unbounded].any():
             raise ProofError("a pass goes through a ReLU that has no bounds")
         return fixed, unstable
+
+    def _unstable(self, bounds: Bounds, depth: int) -> tuple[BoolArray, npt.NDArray[np.intp]]:
+        """Return which neurons of the first `depth` layers have bounds of either sign, and those of them without one of
+        both.
+
+        They are remembered for the next pass: the bounds of these layers do not change any more.
+        """
+        last = self._within_bounds
+        if last is None or last[0] is not bounds or last[1] != depth:
+            unstable = bounds.unstable(self._chain.relu[: self._chain.starts[depth]])
+            bounded = np.isfinite(bounds.lower[: len(unstable)]) & np.isfinite(bounds.upper[: len(unstable)])
+            last = self._within_bounds = bounds, depth, unstable, np.flatnonzero(unstable & ~bounded)
+        return last[2:]
 
 
 class _Arrays:

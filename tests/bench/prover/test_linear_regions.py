@@ -10,7 +10,7 @@ import pytest
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, everywhere, nowhere
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Question
-from vnnbench.instances.proofs.reading import OfDisjunct
+from vnnbench.instances.proofs.reading import Fixed, OfDisjunct
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
@@ -48,15 +48,14 @@ class Example:
 
     def shown(self, vertex: Vertex, first: int, second: int) -> float:
         """Return the bound of the output that a proof shows with the multipliers."""
-        path = tuple(sign * (j + 1) for j, sign in enumerate((first, second)))
-        one = self.sound.pass_of(
-            OfDisjunct(0, [Fraction(1)]),
-            path,
-            vertex.multipliers.astype(np.float32),
-            vertex.constraint_multipliers.astype(np.float32),
-            is_final=True,
+        passes = self.sound.passes(
+            [OfDisjunct(0, [Fraction(1)])],
+            [Fixed(np.arange(2), np.array([first, second]) > 0)],
+            vertex.multipliers.astype(np.float32)[None],
+            vertex.constraint_multipliers.astype(np.float32)[None],
+            is_final=np.array([True]),
         )
-        return float(self.sound.of([one])[0])
+        return float(self.sound.of(passes)[0])
 
 
 BOX = box_set(-np.ones(2), np.ones(2))

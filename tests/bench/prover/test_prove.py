@@ -238,4 +238,4 @@ def test_the_next_round_has_as_many_splits_as_fit_into_half_of_the_time_left():
     assert proving._next_splits(15, 17.0, 1000.0, 1.0) == 60
     assert proving._next_splits(15, 17.0, 100.0, 1.0) == 48  # 50 s for the first cases of all trees, 2 s, and splits
     assert proving._next_splits(15, 17.0, 60.0, 1.0) is None  # 28 splits are less than twice as many
-    assert proving._next_splits(240, 1.0, 1e9, 5.0) is None
+    assert proving._next_splits(960, 1.0, 1e9, 5.0) is None

@@ -10,6 +10,7 @@ import pytest
 from vnnbench.instances.bounds.support_function import Support
 from vnnbench.instances.proofs.question import Part
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
+from vnnbench.prover import region
 from vnnbench.prover.region import Points, Region
 
 
@@ -39,10 +40,27 @@ def test_maxima_over_a_ball_are_those_of_the_support_function(radius):
     assert (x >= -1e-6).all() and (x <= 1 + 1e-6).all()
 
 
+@pytest.mark.parametrize(("q", "n"), [(7, 3), (80, 16), (83, 16), (784, 16), (784, 128), (5, 5)])
+def test_the_least_numbers_come_first_in_their_order(q, n):
+    random = np.random.default_rng(q)
+    numbers = -np.abs(random.normal(size=(30, q)).astype(np.float32)) * 10.0 ** random.integers(-30, 30, size=(30, 1))
+    numbers = numbers.astype(np.float32)
+    places = region._least(numbers, n)
+    assert places.tolist() == numbers.argsort(axis=1)[:, :n].tolist()
+
+
+def test_of_equal_numbers_each_place_comes_once():
+    numbers = np.zeros((2, 83), dtype=np.float32)
+    numbers[1] = -0.0
+    numbers[1, [5, 82]] = -1.0
+    places = region._least(numbers, 16)
+    assert [len(set(row)) for row in places.tolist()] == [16, 16] and set(places[1, :2].tolist()) == {5, 82}
+
+
 def test_the_maximum_over_a_box_is_at_its_corner():
-    region = region_of(box_set(np.array([-1.0, 0.0, 2.0]), np.array([1.0, 1.0, 2.0])))
-    values, points = region.maximum(np.array([[1, -2, 5]], dtype=np.float32))
-    assert (region.centre + region.all_steps(points)).tolist() == [[1.0, 0.0, 2.0]]
+    box = region_of(box_set(np.array([-1.0, 0.0, 2.0]), np.array([1.0, 1.0, 2.0])))
+    values, points = box.maximum(np.array([[1, -2, 5]], dtype=np.float32))
+    assert (box.centre + box.all_steps(points)).tolist() == [[1.0, 0.0, 2.0]]
     assert values.tolist() == [2.0]  # from the centre (0, 0.5, 2)
 
 

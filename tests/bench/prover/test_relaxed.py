@@ -20,7 +20,7 @@ from vnnbench.instances.proofs.reading import Bounds
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.prover import relaxed
 from vnnbench.prover.cases import Cases
-from vnnbench.prover.relaxed import Functions, Lines, RelaxedNetwork
+from vnnbench.prover.relaxed import Functions, RelaxedNetwork
 from vnnbench.prover.steps import OF_CASE, Schedule, descend
 
 M = 30
@@ -50,7 +50,7 @@ class Example:
         self.relaxed = RelaxedNetwork(self.chain, part)
         self.functions = Functions(*self.float32(random.normal(size=(M, 4)), random.normal(size=M)), depth=3)
         n = self.chain.starts[3]
-        self.lines = Lines.of(self.bounds, self.chain.relu, n)
+        self.lines = self.relaxed.lines(self.bounds, 3)
         can_split = self.bounds.unstable(self.chain.relu[:n])
         self.phase = np.where(can_split, random.choice([-1, 0, 0, 1], size=(M, n)), 0).astype(np.int8)
         (self.choice,) = self.float32(random.random((M, n)))
@@ -123,12 +123,46 @@ def test_both_cases_of_a_split_fix_its_relu_with_a_bound_that_is_not_larger(rand
     assert (bounded.value <= np.repeat(parents.value, 2) + 1e-4).all()
 
 
-def test_the_coefficient_of_a_relu_that_is_named_anew_is_unknown(random):
+def test_the_coefficient_of_a_relu_that_is_named_anew_is_that_of_its_activation(random):
     example = Example(random)
-    after, _ = descend(example.relaxed, example.functions, example.lines, example.cases(), OF_CASE)
-    named = after.naming(np.where(np.arange(M) % 2, after.split, 2))
+    after, relaxed = descend(example.relaxed, example.functions, example.lines, example.cases(), OF_CASE)
+    named = after.naming(np.where(np.arange(M) % 2, after.split, 2), relaxed.A)
     assert (named.of_split[1::2] == after.of_split[1::2]).all()
-    assert not named.of_split[::2][after.split[::2] != 2].any()
+    assert named.split[::2].tolist() == [2] * (M // 2) and (named.of_split[::2] == relaxed.A[::2, 2]).all()
+
+
+def test_without_neurons_that_are_off_all_is_the_same_at_the_others(random):
+    example = Example(random)
+    upper = np.where(example.chain.relu & (random.random(len(example.bounds.upper)) < 0.4), -0.1, example.bounds.upper)
+    bounds = Bounds(np.minimum(example.bounds.lower, upper), upper)
+    reduced = example.relaxed.without_off(bounds, 3)
+    off = example.chain.relu & (upper <= 0)
+    assert off.sum() > 4 and reduced.neurons.tolist() == np.flatnonzero(~off).tolist()
+    n, kept = example.chain.starts[3], reduced.neurons[: reduced.starts[3]]
+    is_kept = np.isin(np.arange(n), kept)
+    phase, choice = np.where(is_kept, example.phase, 0).astype(np.int8), np.where(is_kept, example.choice, 0)
+    outputs = is_kept[example.chain.starts[2] :]
+    functions = replace(example.functions, A=example.functions.A * outputs)
+    found = {}
+    for network, columns in ((example.relaxed, slice(None)), (reduced, kept)):
+        lines = network.lines(bounds, 3).fixed(phase[:, columns])
+        own = choice[:, columns]
+        of_outputs = replace(functions, A=functions.A if network is example.relaxed else functions.A[:, outputs])
+        below = lines.slope_below + lines.free * own
+        found[network] = network.relax(of_outputs, lines, below, phase[:, columns] * own)
+    whole, some = found[example.relaxed], found[reduced]
+    np.testing.assert_allclose(some.value, whole.value, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(some.z, whole.z[:, kept], rtol=1e-3, atol=1e-3)
+    numbers = reduced.at_all(some.A)
+    np.testing.assert_allclose(numbers[:, kept], whole.A[:, kept], rtol=1e-4, atol=1e-4)
+    assert numbers.shape == (M, len(example.chain.relu)) and not numbers[:, off].any()
+
+
+def test_layers_after_those_asked_about_keep_all_neurons(random):
+    example = Example(random)
+    off = Bounds(np.full_like(example.bounds.lower, -2.0), np.full_like(example.bounds.upper, -1.0))
+    reduced = example.relaxed.without_off(off, 1)
+    assert reduced.starts[1] == (~example.chain.relu[:6]).sum() and np.diff(reduced.starts)[1:].tolist() == [5, 4, 4]
 
 
 def test_values_and_gradients_at_points_are_those_of_the_network(random):
