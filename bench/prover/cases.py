@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float32Array
 
+BYTES_OF_NEURON = 9
+"""What phase, choice and square of one neuron in one case take."""
 _Rows: TypeAlias = npt.NDArray[np.intp] | tuple[npt.NDArray[np.intp], ...] | slice
 
 

@@ -91,11 +91,11 @@ def prove(
     network: Layered,
     aim: Aim,
     seconds: float,
-    most_open_nodes: int = 200_000,
+    open_bytes: float = 2.0**31,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Search for points that the aim wants, or a tree that leaves no room for them, within some seconds, or until
-    `should_stop()`.
+    `should_stop()`. open_bytes: about what the open nodes of a search may take.
 
     Raises `NetworkError`: a bound exceeds float32, or the layers are too large for dense matrices; `PropertyError`: the
     goal has too many atoms.
@@ -103,7 +103,7 @@ def prove(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):  # the matrices are small: more threads take longer
-        return _prove(question, network, aim, time.monotonic() + seconds, most_open_nodes, should_stop)
+        return _prove(question, network, aim, time.monotonic() + seconds, open_bytes, should_stop)
 
 
 def _prove(
@@ -111,7 +111,7 @@ def _prove(
     network: Layered,
     aim: Aim,
     deadline: float,
-    most_open_nodes: int,
+    open_bytes: float,
     should_stop: Callable[[], bool],
 ) -> Outcome:
     def is_over() -> bool:
@@ -130,11 +130,11 @@ def _prove(
         proven = prove_bounds(sound, setting.network, splits, is_over)
         seconds = time.monotonic() - started
         search = Search(setting, sound, proven)
-        ending = _search(search, _most_cases(setting.chain, sound.bounds, splits), is_over, most_open_nodes)
+        ending = _search(search, _most_cases(setting.chain, sound.bounds, splits), is_over, open_bytes)
         if ending is Ending.BUDGET and not is_over():
             splits = _next_splits(splits, seconds, deadline - time.monotonic(), search.doublings_left)
             if splits is None:
-                ending = search.run(Budget(float("inf"), is_over, most_open_nodes))
+                ending = search.run(Budget(float("inf"), is_over, open_bytes))
         n_cases += search.n_cases
         if furthest is None or search.bound < furthest.bound:
             furthest = search
@@ -153,13 +153,13 @@ def _divided(setting: Setting, is_over: Callable[[], bool], n_cases: int) -> Out
     return Outcome(division.run(is_over), n_cases + division.n_cases, division)
 
 
-def _search(search: Search, most_cases: float, is_over: Callable[[], bool], most_open_nodes: int) -> Ending:
+def _search(search: Search, most_cases: float, is_over: Callable[[], bool], open_bytes: float) -> Ending:
     """Search with one round's bounds, for as long as that promises something."""
-    ending = search.run(Budget(_LEAST_CASES, is_over, most_open_nodes))
+    ending = search.run(Budget(_LEAST_CASES, is_over, open_bytes))
     if ending is Ending.BUDGET and search.doublings_left < _HOPELESS:
-        ending = search.run(Budget(most_cases, is_over, most_open_nodes))
+        ending = search.run(Budget(most_cases, is_over, open_bytes))
     if ending is Ending.BUDGET and search.doublings_left < _FEW_DOUBLINGS:
-        ending = search.run(Budget(2.0 * search.n_cases, is_over, most_open_nodes))
+        ending = search.run(Budget(2.0 * search.n_cases, is_over, open_bytes))
     return ending
 
 

@@ -22,7 +22,7 @@ from vnnbench.instances.proofs.reading import Fixed, OfDisjunct, Pass
 from vnnbench.instances.proofs.writing import Closing, Node, ProvenBound
 from vnnbench.prover.best_first import BestFirst
 from vnnbench.prover.candidates import Candidates, Reached
-from vnnbench.prover.cases import Cases
+from vnnbench.prover.cases import BYTES_OF_NEURON, Cases
 from vnnbench.prover.goal import ShareArray
 from vnnbench.prover.growing_tree import ROOT, GrowingTree
 from vnnbench.prover.linear_regions import LinearRegions
@@ -48,14 +48,14 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a search may use: the cases that it bounds, the time until `is_over()`, and the nodes that are open.
+    """What a search may use: the cases that it bounds, the time until `is_over()`, and the bytes of open nodes.
 
-    With more open nodes the newest are split first, so that there are hardly more.
+    Where these take more, the newest are split first, so that there are hardly more.
     """
 
     cases: float
     is_over: Callable[[], bool]
-    open_nodes: float
+    open_bytes: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,10 +72,9 @@ class _Place:
 class _Open:
     """A node that is not closed.
 
-    cases: the rows `rows` are its own, one for each disjunct that is not closed. They all name the ReLU `split`, the one
-    that the case with the largest bound would split; -1 if there is none. shares (d, a): of these disjuncts' atoms, for
-    the next steps. bound: the largest of these cases. is_solved: whether linear programs were solved in place of a
-    split.
+    cases: the rows `rows` are its own, one for each disjunct that is not closed. They all name the ReLU `split`, which
+    the case with the largest bound would split; -1 if there is none. shares (d, a): of these disjuncts' atoms, for the
+    next steps. bound: the largest of these cases. is_solved: whether linear programs were solved in place of a split.
     """
 
     place: _Place
@@ -128,7 +127,8 @@ class Search:
             self._seconds += time.monotonic() - started
 
     def _run(self, budget: Budget) -> Ending:
-        self._open.most = budget.open_nodes
+        bytes_of_node = len(self._question.disjuncts) * len(self._network.neurons) * BYTES_OF_NEURON
+        self._open.most = budget.open_bytes / bytes_of_node
         if not self.n_cases:
             self._start()
         while not self._aim.is_reached:

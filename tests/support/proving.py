@@ -21,7 +21,7 @@ SECONDS = 60.0
 
 
 def proved(
-    network: Layered, prop: Property, few_inputs: int = 20, seconds: float = SECONDS, most_open_nodes: int = 200_000
+    network: Layered, prop: Property, few_inputs: int = 20, seconds: float = SECONDS, open_bytes: float = 2.0**31
 ) -> tuple[Aim, Ending, Proof | None]:
     """Return the aim and the ending of proving a property, and the proof, checked, if there is a tree.
 
@@ -31,7 +31,7 @@ def proved(
     aim = Optimum(problem, network) if problem.threshold is None else Decision(problem, network, question)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(proving, "_FEW_INPUTS", few_inputs)
-        found = proving.prove(question, network, aim, seconds, most_open_nodes)
+        found = proving.prove(question, network, aim, seconds, open_bytes)
     closed = found.close(SECONDS)
     if closed is None:
         return aim, found.ending, None

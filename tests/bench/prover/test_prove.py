@@ -30,7 +30,7 @@ from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
 from vnnbench.prover import goal, search
 from vnnbench.prover import prove as proving
-from vnnbench.prover.aim import Optimum
+from vnnbench.prover.aim import Decision, Optimum
 from vnnbench.prover.proven_bounds import prove_bounds
 from vnnbench.prover.search import Budget, Ending, Search
 from vnnbench.prover.setting import Setting
@@ -179,6 +179,22 @@ def test_a_question_that_stays_open_gets_a_bound_and_its_best_point(large):
     assert check_proof(proof, prop, network).upper == Fraction(proof.upper)
 
 
+def test_the_bound_of_a_search_for_several_disjuncts_never_rises(large):
+    network, box = large
+    random = np.random.default_rng(1)
+    network = LayeredNetwork((*network.layers[:-1], Layer(random.normal(size=(5, 60)), np.zeros(5), nowhere(5))))
+    prop = VerifyProperty(box, 0, (1, 2, 3, 4), True, None, None)
+    question = Question.about(prop)
+    setting = Setting.of(question, network, Decision(problem_of(prop), network, question, least=Fraction(10**6)))
+    sound = SoundBounds(setting.question, setting.chain)
+    found = Search(setting, sound, prove_bounds(sound, setting.network, None, lambda: False))
+    bounds = []
+    for cases in (1, 100, 500, 2_000):
+        assert found.run(Budget(cases, lambda: False, float("inf"))) is Ending.BUDGET
+        bounds.append(found.bound)
+    assert all(later < earlier for earlier, later in itertools.pairwise(bounds)), bounds
+
+
 def test_the_tree_of_an_interval_stays_small(large, monkeypatch):
     network, box = large
     prop, leaves = MaximizeProperty(box, 0, None, None), []
@@ -197,7 +213,7 @@ def test_the_tree_of_an_interval_stays_small(large, monkeypatch):
 
 def test_a_tree_is_found_with_few_open_nodes_too(maximum):
     network, prop, best = maximum
-    _, ending, proof = proved(network, prop, few_inputs=0, most_open_nodes=1)
+    _, ending, proof = proved(network, prop, few_inputs=0, open_bytes=1.0)
     assert ending is Ending.EXCLUDED and proof.upper == pytest.approx(best, rel=1e-5)
 
 
