@@ -10,7 +10,7 @@ from vnnbench.instances.errors import LibraryError, NetworkError, ProofError, Pr
 from vnnbench.instances.generation.workers import workers
 from vnnbench.instances.library.answer_additions import GrowingAnswers, adding_answers
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.library.proven_answers import ProvenAnswer, ProvenProblem
+from vnnbench.instances.library.proven_answers import ProvenProblem
 from vnnbench.instances.progress import NotingProgress
 from vnnbench.instances.proofs.proof_file import parse_proof
 from vnnbench.prover.problems import prove_problem
@@ -31,7 +31,7 @@ def prove_library(
 ) -> Proved:
     """Prove answers to the problems of the selected instances, and add them to the library.
 
-    seconds: for each problem. A problem that is decided already is left as it is.
+    seconds: for each problem. A problem that is decided already, and whose proof is intact, is left as it is.
     Raises `InputError`: nothing is selected that has proofs, the library cannot be read or written, or another process
     adds answers.
     """
@@ -40,7 +40,7 @@ def prove_library(
         raise LibraryError(f"{library.folder}: none of the selected problems is about a given network")
     rejected = []
     with adding_answers(library) as answers, workers(jobs) as submit:
-        todo = [name for name in names if not _is_decided(answers.problems.get(name))]
+        todo = [name for name in names if not answers.is_decided(name)]
         progress.start(len(names), len(names) - len(todo))
         pending: dict[Future[tuple[bytes | None, float]], str] = {
             submit(prove_problem, library.folder, name, seconds): name for name in todo
@@ -56,10 +56,6 @@ def prove_library(
                     rejected.append(f"{name}: {error}")
                 progress.advance(name)
         return Proved(len(names), [answers.problems[name] for name in names if name in answers.problems], rejected)
-
-
-def _is_decided(known: ProvenProblem | None) -> bool:
-    return known is not None and known.answer is not ProvenAnswer.OPEN
 
 
 def _add(answers: GrowingAnswers, name: str, data: bytes | None, seconds: float) -> None:

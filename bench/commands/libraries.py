@@ -160,14 +160,14 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
 @SELECT
 @click.option(
     "--time-limit", type=float, callback=seconds, default=60.0, show_default=True, metavar="S",
-    help="Time for each problem in seconds; what is not decided by then gets an interval.",
+    help="Seconds of search for each problem; what is not decided by then gets an interval.",
 )  # fmt: skip
 @JOBS
 def prove(library: Path, select: tuple[str, ...], time_limit: float, jobs: int) -> int:
     """Answer the problems of LIBRARY by branch and bound, and write a proof of each answer into the library.
 
     Every proof is checked before it is written. If it is stopped, the same command continues; problems with a proven
-    answer are left as they are.
+    answer are left as they are, and one whose proof is missing or altered is proven again.
     """
     from vnnbench.output.proofs import print_proved
 
@@ -183,7 +183,7 @@ def verify_proof(proof: Path, library: Path, output: str) -> int:
     """Check the proof FILE of the answer to one problem of LIBRARY, in exact arithmetic, and print what it shows.
 
     Nothing in FILE is believed, and no solver is called. The exit code is 0 if the proof is accepted, 1 if it is
-    rejected.
+    rejected, 2 if FILE cannot be read as a proof or is about a problem that LIBRARY does not have.
     """
     from vnnbench.output.proofs import print_proof
 

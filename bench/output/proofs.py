@@ -68,7 +68,8 @@ def print_proved(folder: Path, select: Sequence[str], seconds: float, jobs: int)
     proving = sum(answer.prove_seconds or 0.0 for answer in proved.answers)
     checking = sum(answer.check_seconds for answer in proved.answers)
     took = f"; proving took {proving:.3g} s, checking {checking:.3g} s" if proved.answers else ""
-    sys.stderr.write(plain(f"{folder}: {answers_text(proved.answers, proved.problems)}{took}") + "\n")
+    of_what = "selected problem" if select else "problem"
+    sys.stderr.write(plain(f"{folder}: {answers_text(proved.answers, proved.problems, of_what)}{took}") + "\n")
     return 1 if proved.rejected else 0
 
 
@@ -100,9 +101,13 @@ def _grounds(problem: OverInputSet, shown: Shown) -> Iterator[str]:
         yield f"At the witness, an input of the set, the exact value is {shown.lower!r}{rounded}."
     if shown.upper is not None and shown.leaves:
         parts = f"{_leaves(shown.leaves)} and {count(shown.bounds, 'bound')} of pre-activations"
-        is_distance = isinstance(problem.property, ClosestProperty)
-        nowhere = f"the margin is reached nowhere within {-shown.upper!r}"
-        yield f"A tree with {parts} shows that {nowhere if is_distance else f'no value exceeds {shown.upper!r}'}."
+        if isinstance(problem.property, ClosestProperty):
+            what = f"the margin is reached nowhere within {-shown.upper!r}"
+        elif shown.answer is ProvenAnswer.ROBUST and not shown.upper:  # 0 is an answer unless the goal is strict
+            what = "no input of the set meets the goal"
+        else:
+            what = f"no value exceeds {shown.upper!r}"
+        yield f"A tree with {parts} shows that {what}."
 
 
 def _leaves(number: int) -> str:
@@ -128,8 +133,11 @@ def answer_text(proven: ProvenProblem) -> str:
     return f"{proven.answer} ({_interval(proven.lower, proven.upper)})"
 
 
-def answers_text(proven: Collection[ProvenProblem], n_problems: int) -> str:
-    """Return in a sentence how many of a library's problems have a proven answer, and which."""
+def answers_text(proven: Collection[ProvenProblem], n_problems: int, of_what: str = "problem") -> str:
+    """Return in a sentence how many of a library's problems have a proven answer, and which; and how many an
+    interval."""
     counts = Counter(problem.answer for problem in proven)
+    n_open = counts.pop(ProvenAnswer.OPEN, 0)
     kinds = ", ".join(f"{counts[answer]} {answer}" for answer in ProvenAnswer if counts[answer])
-    return f"proven answers to {len(proven)} of {count(n_problems, 'problem')}{kinds and f': {kinds}'}"
+    intervals = f"; {n_open} open, with an interval" if n_open else ""
+    return f"proven answers to {counts.total()} of {count(n_problems, of_what)}{kinds and f': {kinds}'}{intervals}"

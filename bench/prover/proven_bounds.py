@@ -22,9 +22,9 @@ from vnnbench.prover.relaxed import RelaxedNetwork
 from vnnbench.prover.sound import SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, descend
 
-_RATIO = 3.0
-"""How many times the splits of the next layer's bounds each layer's have: errors of early layers grow from layer to
-layer."""
+_RATIO, _MOST_POWERS = 3.0, 3.0
+"""How many times the splits of the next layer's bounds each layer's have, since errors of early layers grow from layer
+to layer; and up to which power of that they are more or fewer than the mean."""
 _NUMBERS_AT_A_TIME = 1 << 23
 """The choices of all leaves that are in memory together: some 80 MB."""
 
@@ -66,8 +66,8 @@ def prove_bounds(
 def _by_layer(chain: Chain, splits: int) -> dict[int, int]:
     """Return the splits of each layer that has trees; `splits` is their geometric mean."""
     layers = [k for k, layer in enumerate(chain.layers, 1) if k > 1 and layer.relu.any()]
-    middle = (len(layers) - 1) / 2
-    return {k: round(splits * _RATIO ** (middle - place)) for place, k in enumerate(layers)}
+    powers = np.clip((len(layers) - 1) / 2 - np.arange(len(layers)), -_MOST_POWERS, _MOST_POWERS)
+    return dict(zip(layers, np.rint(splits * _RATIO**powers).astype(int).tolist(), strict=True))
 
 
 def _functions(layer: int, neurons: npt.NDArray[np.intp]) -> OfNeurons:

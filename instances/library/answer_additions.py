@@ -56,6 +56,13 @@ class GrowingAnswers:
         """The proven answers so far, by problem."""
         return self._table.problems
 
+    def is_decided(self, problem: str) -> bool:
+        """Return whether a problem is decided, by a proof that is the file that the table knows."""
+        known = self.problems.get(problem)
+        if known is None or known.answer is ProvenAnswer.OPEN:
+            return False
+        return holds(self._library.folder / known.proof, self._table.hashes[known.proof])
+
     def add(self, proof: Proof, prove_seconds: float | None) -> bool:
         """Check a proof, add what it shows to what is proven, and return whether that is more than before.
 
@@ -85,7 +92,7 @@ class GrowingAnswers:
                 lower=shown.lower,
                 upper=shown.upper,
                 proof=proof_file(asked.name),
-                prove_seconds=prove_seconds,
+                prove_seconds=None if prove_seconds is None else round(prove_seconds, 6),
                 check_seconds=shown.check_seconds,
                 leaves=shown.leaves,
             ),

@@ -125,7 +125,7 @@ def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterato
             (conditions.without_cores, "without own cores"),
             (conditions.while_swapping, "while the machine swapped"),
             (conditions.while_stalled, "while the harness was stalled"),
-            (conditions.by_others, "shared cores with other processes"),
+            (conditions.by_others, "on cores that others used too"),
         )
         why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
         again = "repeat with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"

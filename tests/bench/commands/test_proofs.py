@@ -66,7 +66,7 @@ def test_an_accepted_proof_is_said_in_words(library: Library, verify: Said) -> N
     code, text = verify(excluded_proof(library, "rob"))
     assert code == 0
     assert "rob: robust, no input of the set answers the question" in text
-    assert "A tree with 1 leaf and 4 bounds of pre-activations shows that no value exceeds 0.0." in text
+    assert "A tree with 1 leaf and 4 bounds of pre-activations shows that no input of the set meets the goal." in text
     code, text = verify(replace(upper_proof(library, "adv", 0.875), witness=np.array(CENTRE)))
     assert code == 0
     assert "adv: open, the largest value is at least -0.75 and at most 0.875" in text
@@ -248,7 +248,7 @@ def test_an_open_answer_is_shown_with_its_interval(library: Library, said: Said)
         assert "proven open (at most 0.875)" in said("show", library.folder, "adv--tight")[1]
         answers.add(witness_proof(library, "adv", CENTRE), 1.0)
     assert "proven open (at least -0.75 and at most 0.875)" in said("show", library.folder, "adv--tight")[1]
-    assert "proven answers to 1 of 2 problems: 1 open" in said("show", library.folder)[1]
+    assert "proven answers to 0 of 2 problems; 1 open, with an interval" in said("show", library.folder)[1]
 
 
 def test_a_library_without_answers_is_shown_as_before(library: Library, said: Said) -> None:

@@ -102,6 +102,17 @@ def test_a_decided_problem_is_left_as_it_is(library, monkeypatch):
     assert asked == ["rob"] and proof_bytes(library, "adv") == kept
 
 
+def test_a_problem_whose_proof_is_missing_or_altered_is_proven_again(library):
+    assert prove(library) == 0
+    kept = {name: proof_bytes(library, name) for name in ("adv", "rob")}
+    (library.folder / "proofs" / "adv.npz").unlink()
+    (library.folder / "proofs" / "rob.npz").write_bytes(kept["rob"] + b"x")
+    assert check_library(library, library.rows, [], Silent()) != []
+    assert prove(library) == 0
+    assert {name: proof_bytes(library, name) for name in kept} == kept
+    assert check_library(library, library.rows, [], Silent()) == []
+
+
 def test_an_open_problem_is_tried_again(library):
     with adding_answers(library) as growing:
         growing.add(witness_proof(library, "adv", CENTRE), None)

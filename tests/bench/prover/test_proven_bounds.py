@@ -15,6 +15,7 @@ from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.writing import ProvenBound
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.prover import proven_bounds
 from vnnbench.prover.proven_bounds import prove_bounds
 from vnnbench.prover.relaxed import RelaxedNetwork
 from vnnbench.prover.sound import SoundBounds
@@ -83,6 +84,12 @@ def test_trees_of_earlier_layers_have_more_splits_and_the_first_layer_has_none(n
         if bound.tree is not None:
             most[bound.layer] = max(most[bound.layer], leaves(bound))
     assert most == {2: 6, 3: 3}  # 5 and 2 splits: 3 times and over the root of 3
+
+
+def test_layers_of_a_very_deep_network_have_at_most_27_times_the_splits():
+    layer, last = Layer(np.eye(1), np.zeros(1), everywhere(1)), Layer(np.eye(1), np.zeros(1), nowhere(1))
+    of_layer = proven_bounds._by_layer(Chain(LayeredNetwork((*[layer] * 12, last))), 10)
+    assert list(of_layer) == list(range(2, 13)) and list(of_layer.values()) == [270] * 3 + [90, 30, 10, 3, 1] + [0] * 3
 
 
 def test_a_stable_relu_has_only_the_bound_that_shows_it(network):

@@ -146,7 +146,7 @@ def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
     ledger.run("r1", sha, seed=1, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
     ledger.run("r2", sha, seed=2)
     assert (
-        "1 of 3 runs was disturbed (1 shared cores with other processes): repeat with `vnnbench run LIBRARY --results "
+        "1 of 3 runs was disturbed (1 on cores that others used too): repeat with `vnnbench run LIBRARY --results "
         "RESULTS --retry disturbed`."
     ) in below(ledger)
 
@@ -171,7 +171,7 @@ def test_disturbed_runs_are_counted_once_each_by_their_reason(ledger):
         ledger.run(f"r{seed}", sha, seed=seed, **kept)
     assert (
         "8 of 10 runs were disturbed (3 without own cores, 3 while the machine swapped, 1 while the harness was "
-        "stalled, 1 shared cores with other processes): "
+        "stalled, 1 on cores that others used too): "
     ) in below(ledger)
     conditions = json.loads(render(build_leaderboard(ledger.runs()), Format.JSON))["conditions"]
     names = ("disturbed", "without_cores", "while_swapping", "while_stalled", "by_others")
