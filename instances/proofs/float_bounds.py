@@ -73,7 +73,7 @@ class FloatBounds:
                 error += intercepts + np.abs(A) @ layers[k - 1]
                 constant = constant + intercepts + A @ layer.b
                 some = A.any(axis=0)  # of neurons that are off, no coefficient is left
-                A = A[:, some] @ layer.W[some]
+                A = A @ layer.W if some.all() else A[:, some] @ layer.W[some]
             value, more = self._over_parts(passes, A, h_sizes[0], owner)
             sizes = 1 + sum(float(size.sum()) for size in (*layers, *h_sizes))
             value, error = constant + value, self._unit * (error + more) + _UNDERFLOW * sizes
