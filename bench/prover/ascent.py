@@ -6,6 +6,8 @@ maximizers of the relaxation are corners of the set.
 
 from __future__ import annotations
 
+import numpy as np
+
 from vnnbench.instances.arrays import Float32Array
 from vnnbench.instances.generation.frank_wolfe import climb
 from vnnbench.prover.goal import SearchGoal
@@ -16,14 +18,16 @@ _MOST_STEPS = 20
 
 
 def ascend(network: RelaxedNetwork, goal: SearchGoal, points: Points) -> tuple[Points, Float32Array]:
-    """Return better points (m,), and the goal's values there, less its limit; up to rounding."""
+    """Return better points (m,), and the goal's values there, less its limit; up to rounding, infinite or none where
+    float32 overflows."""
     region = network.region
-    x, values = climb(
-        region.all_steps(points),
-        lambda A: region.all_steps(region.maximum(A)[1]),
-        lambda steps: _value_and_gradient(network, goal, steps),
-        _MOST_STEPS,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        x, values = climb(
+            region.all_steps(points),
+            lambda A: region.all_steps(region.maximum(A)[1]),
+            lambda steps: _value_and_gradient(network, goal, steps),
+            _MOST_STEPS,
+        )
     return Points(None, x), values
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from support.brute_force import brute_force
@@ -117,10 +117,11 @@ def test_the_interval_of_any_maximum_holds_what_brute_force_finds(seed, few_inpu
     network, input_set = verified_network(random)
     prop = MaximizeProperty(input_set, 0, None, None)
     aim, _, proof = proved(network, prop, few_inputs, seconds=1.0)
-    best = brute_force(network, prop)
-    room = 1e-5 * (1 + abs(best))
     assert_is_reached(aim, network, prop)
     assert accepts(proof, prop, network)
+    assume(abs(aim.value) < 1e9)  # brute force is by linear programs, which fail on larger numbers
+    best = brute_force(network, prop)
+    room = 1e-5 * (1 + abs(best))
     assert aim.value - room <= best <= proof.upper + room
 
 
