@@ -80,7 +80,7 @@ class Candidates:
     def _move(self, regions: LinearRegions, x: Float64Array, value: float) -> None:
         """Go from linear region to linear region, to the best point of each, while that gains something."""
         for _ in range(_MOST_MOVES):
-            _, A = self._goal.values(self._network.forward(self._points(x))[-1])
+            _, A = self._evaluated(self._points(x))
             vertex = regions.maximum(A, np.zeros(1), regions.phases_at(x))
             if vertex is None:
                 return
@@ -98,7 +98,14 @@ class Candidates:
         return self._network.region.centre + points.steps[0], float(values[0])
 
     def _values(self, points: Points) -> Float32Array:
-        return self._goal.values(self._network.forward(points)[-1])[0]
+        return self._evaluated(points)[0]
+
+    def _evaluated(self, points: Points) -> tuple[Float32Array, Float32Array]:
+        """Return the goal's values and gradients at points, infinite or none where float32 overflows."""
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # small products of matrices may raise these flags for nothing
+            return self._goal.values(self._network.forward(points)[-1])
 
     def _points(self, x: Float64Array) -> Points:
         return Points(None, (x - self._network.region.centre).astype(np.float32)[None])

@@ -211,7 +211,8 @@ class RelaxedNetwork:
         slopes = None
         for k, W in enumerate(self._W):
             inside = slice(self.starts[k], self.starts[k + 1])
-            slopes, free = W if slopes is None else W @ slopes, lines.free[inside]
+            with np.errstate(over="ignore", invalid="ignore"):
+                slopes, free = W if slopes is None else W @ slopes, lines.free[inside]
             influence += np.abs(A[inside][free]) @ np.abs(slopes[free])
             slopes = lines.slope_above[inside, None] * slopes
         return influence
