@@ -102,9 +102,8 @@ class Candidates:
 
     def _evaluated(self, points: Points) -> tuple[Float32Array, Float32Array]:
         """Return the goal's values and gradients at points, infinite or none where float32 overflows."""
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # small products of matrices may raise these flags for nothing
+        # Products of small matrices may raise the flag of invalid values though there are none.
+        with np.errstate(over="ignore", invalid="ignore"):
             return self._goal.values(self._network.forward(points)[-1])
 
     def _points(self, x: Float64Array) -> Points:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -311,13 +311,13 @@ class Search:
         splits, nodes = cases.split[starts], owner[starts].tolist()
         ends = [*starts[1:].tolist(), len(kept)]
         if A is not None:
-            cases = cases.naming(np.repeat(splits, np.diff([*starts, len(kept)])), A[kept])
+            cases = cases.naming(np.repeat(splits, np.subtract(ends, starts)), A[kept])
         for node, bound_of_node, split, start, end in zip(
             nodes, bounds, splits.tolist(), starts.tolist(), ends, strict=True
         ):
             rows = range(start, end)
-            place, own = replace(places[node], closed=closed[node]), shares[start:end]
-            one = _Open(place, cases, rows, own, bound_of_node, split, is_solved)
+            place = _Place(places[node].number, places[node].fixed, closed[node])
+            one = _Open(place, cases, rows, shares[start:end], bound_of_node, split, is_solved)
             self._open.push(bound_of_node, place.number, one)
 
     def _pop(self) -> list[_Open]:
