@@ -13,6 +13,7 @@ from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.proven_answers import ProvenProblem
 from vnnbench.instances.progress import NotingProgress
 from vnnbench.instances.proofs.proof_file import parse_proof
+from vnnbench.prover.device import device_named
 from vnnbench.prover.problems import prove_problem
 
 
@@ -27,14 +28,15 @@ class Proved:
 
 
 def prove_library(
-    library: Library, select: Sequence[str], seconds: float, jobs: int, progress: NotingProgress
+    library: Library, select: Sequence[str], seconds: float, jobs: int, device: str, progress: NotingProgress
 ) -> Proved:
     """Prove answers to the problems of the selected instances, and add them to the library.
 
-    seconds: for each problem. A problem that is decided already, and whose proof is intact, is left as it is.
-    Raises `InputError`: nothing is selected that has proofs, the library cannot be read or written, or another process
-    adds answers.
+    seconds: for each problem. device: "cpu" or "cuda". A problem that is decided already, and whose proof is intact, is
+    left as it is. Raises `InputError`: nothing is selected that has proofs, the library cannot be read or written,
+    another process adds answers, or the device does not exist or fails.
     """
+    device_named(device)  # raises before anything is written
     names = list(dict.fromkeys(row.problem for row in library.select(select) if row.dense_network is not None))
     if not names:
         raise LibraryError(f"{library.folder}: none of the selected problems is about a given network")
@@ -43,7 +45,7 @@ def prove_library(
         todo = [name for name in names if not answers.is_decided(name)]
         progress.start(len(names), len(names) - len(todo))
         pending: dict[Future[tuple[bytes | None, float]], str] = {
-            submit(prove_problem, library.folder, name, seconds): name for name in todo
+            submit(prove_problem, library.folder, name, seconds, device): name for name in todo
         }
         while pending:
             for future in wait(pending, return_when=FIRST_COMPLETED)[0]:

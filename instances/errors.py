@@ -2,7 +2,7 @@
 
 InputError
 ├── DataError        a data set is missing or broken: get it again, or point --data at its folder
-├── DeviceError      the device does not exist: name another
+├── DeviceError      the device does not exist, or failed: name another
 ├── SuiteError       a suite file or name is wrong: correct the TOML
 ├── NetworkError     an ONNX file is unreadable or not supported: export it in another way
 ├── ModelError       an MPS file is unreadable or outside the portable subset: generate it again
@@ -27,7 +27,7 @@ class DataError(InputError):
 
 
 class DeviceError(InputError):
-    """The device to train on does not exist."""
+    """The device to compute on does not exist, or failed."""
 
 
 class SuiteError(InputError):

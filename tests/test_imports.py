@@ -62,6 +62,7 @@ PLACES = {
     "torch": {
         *(f"instances/training/{noun}.py" for noun in ("batched", "dense", "finetuning", "spr", "untrained")),
         "instances/formulations/surrogatelib.py",
+        "bench/prover/device.py",
         "bench/references/pgd.py",
         "bench/references/projection.py",
         "bench/references/straight_through.py",

@@ -163,7 +163,11 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
     help="Seconds of search for each problem; what is not decided by then gets an interval.",
 )  # fmt: skip
 @JOBS
-def prove(library: Path, select: tuple[str, ...], time_limit: float, jobs: int) -> int:
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
+    help="Device that bounds the cases of the search.",
+)  # fmt: skip
+def prove(library: Path, select: tuple[str, ...], time_limit: float, jobs: int, device: str) -> int:
     """Answer the problems of LIBRARY by branch and bound, and write a proof of each answer into the library.
 
     Every proof is checked before it is written. If it is stopped, the same command continues; problems with a proven
@@ -171,7 +175,7 @@ def prove(library: Path, select: tuple[str, ...], time_limit: float, jobs: int) 
     """
     from vnnbench.output.proofs import print_proved
 
-    return print_proved(library, select, time_limit, jobs)
+    return print_proved(library, select, time_limit, jobs, device)
 
 
 @example("vnnbench verify-proof smoke/proofs/mnist-28x28-2x32-s0-l1.npz \\\n    --library smoke")

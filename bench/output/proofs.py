@@ -58,11 +58,11 @@ def print_proof(folder: Path, path: Path, output: str) -> int:
     return 0
 
 
-def print_proved(folder: Path, select: Sequence[str], seconds: float, jobs: int) -> int:
+def print_proved(folder: Path, select: Sequence[str], seconds: float, jobs: int, device: str) -> int:
     """Prove answers of a library, and print on stderr how many there are; return 1 if the checker rejects a proof, else
     0."""
     with ProgressBar("prove") as progress:
-        proved = prove_library(Library.open(folder), select, seconds, jobs, progress)
+        proved = prove_library(Library.open(folder), select, seconds, jobs, device, progress)
     for rejected in proved.rejected:
         sys.stderr.write(plain(f"the checker rejects a proof, please report it: {rejected}") + "\n")
     proving = sum(answer.prove_seconds or 0.0 for answer in proved.answers)

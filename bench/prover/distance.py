@@ -19,6 +19,7 @@ from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.writing import Node
 from vnnbench.prover.aim import Decision, OnBest
+from vnnbench.prover.device import CPU, Device
 from vnnbench.prover.prove import prove
 from vnnbench.prover.search import Ending
 
@@ -51,6 +52,7 @@ def find_distance(
     seconds: float,
     should_stop: Callable[[], bool] = lambda: False,
     on_best: OnBest | None = None,
+    device: Device = CPU,
 ) -> Interval:
     """Narrow the interval within some seconds, until `should_stop()`, or until its ends differ by at most half of
     `BOUND_TOLERANCE`.
@@ -66,7 +68,7 @@ def find_distance(
         aim = Decision(problem, network, question, least=-Fraction(probe * _ROUNDING))
         if found.nearest is None:
             aim.offer(problem.input_set.centre)
-        outcome = prove(question, network, aim, _SHARE * left, should_stop=should_stop)
+        outcome = prove(question, network, aim, _SHARE * left, should_stop=should_stop, device=device)
         found = replace(found, n_cases=found.n_cases + outcome.n_cases)
         if aim.value is not None and aim.best is not None and -aim.value < least:
             found, least = replace(found, nearest=aim.best), float(-aim.value)

@@ -18,19 +18,22 @@ from vnnbench.instances.proofs.question import Question
 from vnnbench.instances.proofs.writing import tree_of
 from vnnbench.instances.properties.property import ClosestProperty
 from vnnbench.prover.aim import Decision, Optimum
+from vnnbench.prover.device import Device, device_named
 from vnnbench.prover.distance import find_distance
 from vnnbench.prover.prove import CLOSING_SHARE, prove
 from vnnbench.prover.search import Ending
 
 
-def prove_problem(folder: Path, name: str, seconds: float) -> tuple[bytes | None, float]:
+def prove_problem(folder: Path, name: str, seconds: float, device: str = "cpu") -> tuple[bytes | None, float]:
     """Search for a proof of a problem of the library in `folder`; return its file's content and the seconds taken.
 
-    What is not answered in `seconds` gets a proof of an interval. None: nothing was found. Raises `InputError`: the
-    library does not have the problem, or its files are broken.
+    What is not answered in `seconds` gets a proof of an interval. None: nothing was found. device: "cpu" or "cuda",
+    which may take seconds to start; they are not counted. Raises `InputError`: the library does not have the problem,
+    its files are broken, or there is no such device, or it fails.
     """
+    on = device_named(device)
     started = time.perf_counter()
-    proof = _proof_of(ProvableProblem.of(_library(folder, _written_at(folder)), name), seconds)
+    proof = _proof_of(ProvableProblem.of(_library(folder, _written_at(folder)), name), seconds, on)
     return None if proof is None else proof.to_bytes(), time.perf_counter() - started
 
 
@@ -49,18 +52,18 @@ def _written_at(folder: Path) -> int | None:
         return None
 
 
-def _proof_of(asked: ProvableProblem, seconds: float) -> Proof | None:
+def _proof_of(asked: ProvableProblem, seconds: float, device: Device) -> Proof | None:
     prove_it = _distance if isinstance(asked.problem.property, ClosestProperty) else _value
-    proof = prove_it(asked, seconds)
+    proof = prove_it(asked, seconds, device)
     return None if proof.claim is None and not len(proof.witness) else proof
 
 
-def _value(asked: ProvableProblem, seconds: float) -> Proof:
+def _value(asked: ProvableProblem, seconds: float, device: Device) -> Proof:
     """Answer whether the problem's threshold is exceeded, or find the largest value if it has none."""
     problem, network = asked.problem, asked.network
     question = Question.about(problem.property)
     aim = Optimum(problem, network) if problem.threshold is None else Decision(problem, network, question)
-    outcome = prove(question, network, aim, seconds)
+    outcome = prove(question, network, aim, seconds, device=device)
     closed = outcome.close(CLOSING_SHARE * seconds)  # which may offer another point
     proof = _with_witness(asked, aim.best)
     if closed is None:
@@ -71,9 +74,9 @@ def _value(asked: ProvableProblem, seconds: float) -> Proof:
     return replace(proof, claim=Claim.UPPER, upper=closed.upper)
 
 
-def _distance(asked: ProvableProblem, seconds: float) -> Proof:
+def _distance(asked: ProvableProblem, seconds: float, device: Device) -> Proof:
     """Find the least distance at which the goal is met."""
-    found = find_distance(asked.problem, asked.network, seconds)
+    found = find_distance(asked.problem, asked.network, seconds, device=device)
     proof = _with_witness(asked, found.nearest)
     if found.tree is None:
         return proof

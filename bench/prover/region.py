@@ -6,6 +6,7 @@ over more points holds too.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from vnnbench.instances.arrays import BoolArray, Float32Array, Float64Array
 from vnnbench.instances.proofs.question import Part
+from vnnbench.prover.device import Device, at_places, functions_of, zeros
 
 _FEW_INPUTS = 16
 """The number of largest gains among which the knapsack is filled first: a radius of 5 rarely needs more."""
@@ -32,7 +34,7 @@ class Points:
         """Return the products (m, n) of the steps with columns (n_0, n), one for each input."""
         if self.places is None:
             return self.steps @ columns
-        products: Float32Array = np.einsum("iqn,iq->in", columns[self.places], self.steps)
+        products: Float32Array = functions_of(columns).einsum("iqn,iq->in", columns[self.places], self.steps)
         return products
 
     def rows(self, rows: npt.NDArray[np.intp]) -> Points:
@@ -42,20 +44,20 @@ class Points:
     def improved(self, other: Points, rows: BoolArray) -> Points:
         """Return these points, with those of `other` in some rows."""
         width, where = max(self.steps.shape[1], other.steps.shape[1]), rows[:, None]
-        mine, theirs = self._widened(width), other._widened(width)
-        steps = np.where(where, theirs.steps, mine.steps)
+        mine, theirs, xp = self._widened(width), other._widened(width), functions_of(self.steps)
+        steps = xp.where(where, theirs.steps, mine.steps)
         if mine.places is None or theirs.places is None:
             return Points(None, steps)
-        return Points(np.where(where, theirs.places, mine.places), steps)
+        return Points(xp.where(where, theirs.places, mine.places), steps)
 
     def spread(self, rows: BoolArray) -> Points:
         """Return (m, q) points of which these are those in `rows` (m,), where it is true."""
         shape = (len(rows), self.steps.shape[1])
-        steps = np.zeros(shape, dtype=np.float32)
+        steps = zeros(shape, self.steps)
         steps[rows] = self.steps
         if self.places is None:
             return Points(None, steps)
-        places = np.zeros(shape, dtype=np.intp)
+        places = zeros(shape, self.places)
         places[rows] = self.places
         return Points(places, steps)
 
@@ -64,7 +66,9 @@ class Points:
         more = width - self.steps.shape[1]
         if self.places is None or not more:
             return self
-        return Points(np.pad(self.places, ((0, 0), (0, more))), np.pad(self.steps, ((0, 0), (0, more))))
+        xp, shape = functions_of(self.steps), (len(self.steps), more)
+        places, steps = zeros(shape, self.places), zeros(shape, self.steps)
+        return Points(xp.concatenate([self.places, places], 1), xp.concatenate([self.steps, steps], 1))
 
 
 class Region:
@@ -75,8 +79,16 @@ class Region:
         self._below = (part.centre - part.lower).astype(np.float32)
         self._above = (part.upper - part.centre).astype(np.float32)
         self._middle, self._half = (self._above - self._below) / 2, (self._above + self._below) / 2
-        self._radius = None if part.radius is None else np.float32(part.radius)
+        self._radius = None if part.radius is None else float(np.float32(part.radius))
         self._can_fall, self._can_rise = (room.astype(bool).astype(np.float32) for room in (self._below, self._above))
+
+    def on(self, device: Device) -> Region:
+        """Return the same on a device."""
+        other, put = copy(self), device.put
+        other._below, other._above = put(self._below), put(self._above)
+        other._middle, other._half = put(self._middle), put(self._half)
+        other._can_fall, other._can_rise = put(self._can_fall), put(self._can_rise)
+        return other
 
     def centre_point(self) -> Points:
         """Return the centre."""
@@ -84,11 +96,12 @@ class Region:
 
     def maximum(self, A: Float32Array) -> tuple[Float32Array, Points]:
         """Return the maxima (m,) of A (x - centre), A (m, n_0), and the points that attain them, up to rounding."""
+        xp = functions_of(A)
         if self._radius is None:
-            steps = np.copysign(self._half, A)  # takes a fifth of the time of `np.where`
+            steps = xp.copysign(self._half, A)  # takes a fifth of the time of `where`
             steps += self._middle
-            return np.einsum("iq,iq->i", steps, A), Points(None, steps)
-        loss = np.minimum(A * self._can_fall, A * -self._can_rise)
+            return xp.einsum("iq,iq->i", steps, A), Points(None, steps)
+        loss = xp.minimum(A * self._can_fall, A * -self._can_rise)
         return self._knapsack(A, loss, self._radius, _FEW_INPUTS)
 
     def all_steps(self, points: Points) -> Float32Array:
@@ -99,26 +112,23 @@ class Region:
         np.add.at(steps, (np.arange(len(steps))[:, None], points.places), points.steps)
         return steps
 
-    def _knapsack(
-        self, A: Float32Array, loss: Float32Array, radius: np.float32, n_kept: int
-    ) -> tuple[Float32Array, Points]:
+    def _knapsack(self, A: Float32Array, loss: Float32Array, radius: float, n_kept: int) -> tuple[Float32Array, Points]:
         """Fill the ball with the inputs of least loss. Only the `n_kept` least are sorted at first.
 
         loss: (m, n_0), minus the gain per length of a step; 0 where there is no room.
         """
-        n_kept = min(n_kept, A.shape[1])
-        row, places = np.arange(len(A))[:, None], _least(loss, n_kept)
-        coefficients = A[row, places]
-        room = np.where(coefficients > 0, self._above[places], self._below[places])
-        before = np.cumsum(room, axis=1) - room
-        steps = np.minimum(np.maximum(radius - before, 0), room) * np.sign(coefficients)
-        value, moved = (
-            np.einsum("iq,iq->i", steps, coefficients),
-            max(1, np.count_nonzero((before < radius).any(axis=0))),
-        )
+        n_kept, xp = min(n_kept, A.shape[1]), functions_of(A)
+        places = _least(loss, n_kept)
+        coefficients = at_places(A, places)
+        room = xp.where(coefficients > 0, self._above[places], self._below[places])
+        before = room.cumsum(1) - room
+        steps = xp.minimum((radius - before).clip(min=0), room) * xp.sign(coefficients)
+        value = xp.einsum("iq,iq->i", steps, coefficients)
+        moved = max(1, int((before < radius).any(axis=0).sum()))
         points = Points(places[:, :moved], steps[:, :moved])
         if n_kept < A.shape[1]:
-            short = (before[:, -1] + room[:, -1] < radius) & (loss[row[:, 0], places[:, -1]] < 0)
+            last = at_places(loss, places[:, -1:])[:, 0]
+            short = (before[:, -1] + room[:, -1] < radius) & (last < 0)
             if short.any():
                 value[short], filled = self._knapsack(A[short], loss[short], radius, 8 * n_kept)
                 points = points.improved(filled.spread(short), short)
@@ -128,9 +138,12 @@ class Region:
 def _least(loss: Float32Array, n: int) -> npt.NDArray[np.intp]:
     """Return the places (m, n) of the n least numbers of each row, least first, of numbers (m, q) that are not above 0.
 
-    First the blocks that have the least minima are found, then the numbers in these: for the 16 of an image's 784 that
-    takes a fifth of the time of `np.argpartition`.
+    numpy: first the blocks that have the least minima are found, then the numbers in these: for the 16 of an image's
+    784 that takes a fifth of the time of `np.argpartition`.
     """
+    if functions_of(loss) is not np:
+        places_on_device: npt.NDArray[np.intp] = loss.topk(n, largest=False).indices  # type: ignore[attr-defined]
+        return places_on_device
     q = loss.shape[1] // _BLOCK
     if n >= q:
         return _sorted_places(loss, n)

@@ -20,6 +20,7 @@ from vnnbench.instances.networks.network import Layer
 from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Part
 from vnnbench.instances.proofs.reading import Bounds, OfNeurons
+from vnnbench.prover.device import CPU, Device, functions_of
 from vnnbench.prover.region import Points, Region
 
 _Number = TypeVar("_Number", bound=np.generic)
@@ -90,12 +91,12 @@ class Relaxed:
 
     def improved(self, other: Relaxed, rows: BoolArray) -> Relaxed:
         """Return the same with those of `other` in some rows."""
-        where = rows[:, None]
+        xp, where = functions_of(self.value), rows[:, None]
         return Relaxed(
-            np.where(rows, other.value, self.value),
-            np.where(where, other.A, self.A),
-            np.where(where, other.z, self.z),
-            np.where(where, other.h, self.h),
+            xp.where(rows, other.value, self.value),
+            xp.where(where, other.A, self.A),
+            xp.where(where, other.z, self.z),
+            xp.where(where, other.h, self.h),
             self.points.improved(other.points, rows),
         )
 
@@ -114,18 +115,19 @@ def divided(layer: Layer) -> tuple[Float64Array, Float64Array]:
 class RelaxedNetwork:
     """The network and the set in float32.
 
-    neurons (n,): those that it has, by their numbers in the chain; all but those that `without_off` leaves out. starts:
-    of its layers, among these. All arrays of neurons are of these.
+    device: where steps are computed. neurons (n,): those that it has, by their numbers in the
+    chain; all but those that `without_off` leaves out. starts: of its layers, among these. All arrays of neurons are of
+    these.
     """
 
-    def __init__(self, chain: Chain, part: Part) -> None:
+    def __init__(self, chain: Chain, part: Part, device: Device = CPU) -> None:
         """Raises `NetworkError`: the layers are too large for dense matrices."""
         n_weights = sum(layer.n_outputs * layer.n_inputs for layer in chain.layers)
         if n_weights > _MOST_WEIGHTS:
             raise NetworkError(
                 f"the matrices of its layers have {n_weights} numbers, zeros included; the prover takes {_MOST_WEIGHTS}"
             )
-        self.region = Region(part)
+        self.device, self.region = device, Region(part)
         self.starts: list[int] = chain.starts
         self.neurons: npt.NDArray[np.intp] = np.arange(chain.starts[-1])
         self._n_all = chain.starts[-1]
@@ -138,17 +140,19 @@ class RelaxedNetwork:
             self._b.append(b.astype(np.float32))
         self._b_of_steps = self._first_bias(part)
         self._columns = np.ascontiguousarray(self._W[0].T)
+        self._on_device: RelaxedNetwork | None = None
 
     def within(self, part: Part) -> RelaxedNetwork:
         """Return the same over a part of the set."""
         other = copy(self)
-        other.region, other._b_of_steps = Region(part), self._first_bias(part)
+        other.region, other._b_of_steps, other._on_device = Region(part), self._first_bias(part), None
         return other
 
     def without_off(self, bounds: Bounds, depth: int) -> RelaxedNetwork:
         """Return the same without those neurons of the first K layers, K = `depth`, that are off with these bounds:
         their h is 0."""
         other = copy(self)
+        other._on_device = None
         is_kept = [
             (k >= depth) | ~relu | (bounds.upper[self.neurons[self.starts[k] : self.starts[k + 1]]] > 0)
             for k, relu in enumerate(self._relu)
@@ -163,6 +167,16 @@ class RelaxedNetwork:
         other.starts = np.cumsum([0, *(len(b) for b in other._b)]).tolist()
         other.neurons = self.neurons[np.concatenate(is_kept)]
         return other
+
+    def on_device(self) -> RelaxedNetwork:
+        """Return the same with its arrays on the device, for `relax` alone."""
+        if self._on_device is None:
+            other, put = copy(self), self.device.put
+            other.region = self.region.on(self.device)
+            other._W, other._b = [put(W) for W in self._W], [put(b) for b in self._b]
+            other._b_of_steps, other._columns = put(self._b_of_steps), put(self._columns)
+            self._on_device = other
+        return self._on_device
 
     def at_all(self, numbers: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
         """Return numbers (m, n) of its first n neurons as numbers of all neurons, 0 at the others."""
@@ -223,14 +237,14 @@ class RelaxedNetwork:
         below, shift: (m, n). The coefficient of z_j is c slope_above where the coefficient c of h_j is positive, else
         c below; then `shift`, a multiplier with its phase's sign, is added.
         """
-        A, value = functions.A, functions.constant.copy()
-        trail = np.empty_like(below)
+        xp, A, value = functions_of(below), functions.A, functions.constant
+        trail = xp.empty_like(below)
         for k in range(functions.depth - 1, -1, -1):
             inside = slice(self.starts[k], self.starts[k + 1])
             trail[:, inside] = A
-            negative = np.minimum(A, 0)
+            negative = A.clip(max=0)
             positive = A - negative
-            value += np.einsum("ij,ij->i", positive, lines.intercept[:, inside])
+            value = value + xp.einsum("ij,ij->i", positive, lines.intercept[:, inside])
             positive *= lines.slope_above[:, inside]
             negative *= below[:, inside]
             positive += negative
@@ -238,8 +252,8 @@ class RelaxedNetwork:
             value += positive @ (self._b[k] if k else self._b_of_steps)
             A = positive @ self._W[k]
         over_set, points = self.region.maximum(A)
-        value += over_set
-        z, h = np.empty_like(below), np.empty_like(below)
+        value = value + over_set
+        z, h = xp.empty_like(below), xp.empty_like(below)
         for k in range(functions.depth):
             inside = slice(self.starts[k], self.starts[k + 1])
             if k:
@@ -247,7 +261,7 @@ class RelaxedNetwork:
             else:
                 z_k = points.times(self._columns) + self._b_of_steps
             z[:, inside] = z_k
-            h[:, inside] = np.where(
+            h[:, inside] = xp.where(
                 trail[:, inside] > 0,
                 lines.slope_above[:, inside] * z_k + lines.intercept[:, inside],
                 below[:, inside] * z_k,

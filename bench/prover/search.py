@@ -31,7 +31,6 @@ from vnnbench.prover.setting import Setting
 from vnnbench.prover.sound import SoundBounds, choices_of
 from vnnbench.prover.steps import AT_FIRST, OF_CASE, Schedule, descend
 
-_NODES_AT_A_TIME = 128
 _OPEN_NODES = (100, 1_000, 10_000)
 """The numbers of open nodes at which a tree is remembered, to show an interval when time ends. More than the largest
 make its file large and the interval hardly narrower."""
@@ -322,7 +321,7 @@ class Search:
 
     def _pop(self) -> list[_Open]:
         """Take the nodes that come first off the open ones."""
-        return [self._open.pop() for _ in range(min(_NODES_AT_A_TIME, len(self._open)))]
+        return [self._open.pop() for _ in range(min(self._network.device.nodes_at_a_time, len(self._open)))]
 
     def _close(
         self, places: list[_Place], owner: npt.NDArray[np.intp], shares: ShareArray, cases: Cases

@@ -9,6 +9,7 @@ from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Part, Question
 from vnnbench.instances.proofs.reading import Bounds
 from vnnbench.prover.aim import Aim
+from vnnbench.prover.device import CPU, Device
 from vnnbench.prover.goal import SearchGoal
 from vnnbench.prover.relaxed import RelaxedNetwork
 
@@ -25,11 +26,11 @@ class Setting:
     aim: Aim
 
     @classmethod
-    def of(cls, question: Question, network: Layered, aim: Aim) -> Setting:
+    def of(cls, question: Question, network: Layered, aim: Aim, device: Device = CPU) -> Setting:
         """Raises `NetworkError`: the layers are too large for dense matrices; `PropertyError`: the goal has too many
         atoms."""
         chain = Chain(network)
-        return cls(question, chain, RelaxedNetwork(chain, question.whole), SearchGoal(question, chain), aim)
+        return cls(question, chain, RelaxedNetwork(chain, question.whole, device), SearchGoal(question, chain), aim)
 
     def within(self, part: Part) -> Setting:
         """Return the same over a part of the set."""

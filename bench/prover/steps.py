@@ -8,6 +8,7 @@ Source: Kingma and Ba 2015, arXiv:1412.6980; Wang et al. 2021, arXiv:2103.06624 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,9 +16,10 @@ import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float32Array
 from vnnbench.prover.cases import Cases
+from vnnbench.prover.device import functions_of
 from vnnbench.prover.relaxed import Functions, Lines, Relaxed, RelaxedNetwork
 
-_MEAN, _SQUARE, _TINY = 0.5, 0.9, np.float32(1e-12)
+_MEAN, _SQUARE, _TINY = 0.5, 0.9, 1e-12
 _OF_MULTIPLIERS, _OF_THE_NEW_ONE = np.float32(3), np.float32(3)
 """Steps of multipliers, in units of the function's largest coefficient; and how much longer a new one's are."""
 _GAIN_OF_BETTER_CASE = np.float32(4)
@@ -47,36 +49,64 @@ def descend(
     lines: of the neurons without fixed phases. `cases.split` must be the ReLU whose split made each case, or -1. Where
     float32 overflows, a bound is infinite.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return _descend(network, functions, lines, cases, schedule)
-
-
-def _descend(
-    network: RelaxedNetwork, functions: Functions, lines: Lines, cases: Cases, schedule: Schedule
-) -> tuple[Cases, Relaxed]:
     fixed = cases.phase != 0
     phase, of_case = cases.phase.astype(np.float32), lines.fixed(cases.phase)
     free = of_case.free.astype(np.float32)
     scale = _scales(functions, cases, fixed)
-    most = np.where(fixed, np.float32(np.inf), np.float32(1))
-    choice, square, mean = cases.choice, cases.square, np.zeros_like(cases.choice)
-    relaxed = network.relax(functions, of_case, of_case.slope_below + free * choice, phase * choice)
+    start = _Start(functions, of_case, phase, free, scale, cases.choice, cases.square)
+    device = network.device
+    with np.errstate(over="ignore", invalid="ignore"), device.computing():
+        end = device.fetch(_steps(network.on_device(), device.put(start), schedule))
+        best = end.best
+        split = _best_split(best, of_case)
+    value = np.where(np.isnan(best.value), np.float32(np.inf), best.value)
+    of_split = best.A[np.arange(len(split)), split]
+    return replace(cases, choice=end.choice, square=end.square, value=value, split=split, of_split=of_split), best
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Start:
+    """What steps start from: the functions, the lines of their cases, and (m, n) each: phases and what is free as
+    numbers, the units of steps, choices, and the mean squares of derivatives."""
+
+    functions: Functions
+    lines: Lines
+    phase: Float32Array
+    free: Float32Array
+    scale: Float32Array
+    choice: Float32Array
+    square: Float32Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _End:
+    """The best that was attained, with its choices (m, n), and the mean squares (m, n) after the last step."""
+
+    best: Relaxed
+    choice: Float32Array
+    square: Float32Array
+
+
+def _steps(network: RelaxedNetwork, start: _Start, schedule: Schedule) -> _End:
+    """Take the steps, where the arrays are."""
+    functions, lines, phase, free = start.functions, start.lines, start.phase, start.free
+    choice, square, xp = start.choice, start.square, functions_of(start.choice)
+    mean = xp.zeros_like(choice)
+    relaxed = network.relax(functions, lines, lines.slope_below + free * choice, phase * choice)
     best, best_choice = relaxed, choice
     for i in range(1, schedule.steps + 1):
-        derivative = (phase + free * np.minimum(relaxed.A, 0)) * relaxed.z
-        mean = np.float32(_MEAN) * mean + np.float32(1 - _MEAN) * derivative
-        square = np.float32(_SQUARE) * square + np.float32(1 - _SQUARE) * derivative * derivative
+        derivative = (phase + free * relaxed.A.clip(max=0)) * relaxed.z
+        mean = _MEAN * mean + (1 - _MEAN) * derivative
+        square = _SQUARE * square + (1 - _SQUARE) * derivative * derivative
         length = schedule.length * schedule.ratio**i / (1 - _MEAN**i)
         if schedule is AT_FIRST:
-            length *= float(np.sqrt(1 - _SQUARE**i))  # the squares start from 0
-        choice = np.clip(choice - np.float32(length) * scale * mean / (np.sqrt(square) + _TINY), 0, most)
-        relaxed = network.relax(functions, of_case, of_case.slope_below + free * choice, phase * choice)
+            length *= math.sqrt(1 - _SQUARE**i)  # the squares start from 0
+        moved = choice - length * start.scale * mean / (xp.sqrt(square) + _TINY)
+        choice = xp.where(phase != 0, moved.clip(min=0), moved.clip(0, 1))
+        relaxed = network.relax(functions, lines, lines.slope_below + free * choice, phase * choice)
         better = relaxed.value < best.value
-        best, best_choice = best.improved(relaxed, better), np.where(better[:, None], choice, best_choice)
-    value = np.where(np.isnan(best.value), np.float32(np.inf), best.value)
-    split = _best_split(best, of_case)
-    of_split = best.A[np.arange(len(split)), split]
-    return replace(cases, choice=best_choice, square=square, value=value, split=split, of_split=of_split), best
+        best, best_choice = best.improved(relaxed, better), xp.where(better[:, None], choice, best_choice)
+    return _End(best, best_choice, square)
 
 
 def _scales(functions: Functions, cases: Cases, fixed: npt.NDArray[np.bool_]) -> Float32Array:

@@ -15,13 +15,19 @@ from vnnbench.instances.proofs.writing import tree_of
 from vnnbench.instances.properties.property import Property
 from vnnbench.prover import prove as proving
 from vnnbench.prover.aim import Aim, Decision, Optimum
+from vnnbench.prover.device import CPU, Device
 from vnnbench.prover.search import Ending
 
 SECONDS = 60.0
 
 
 def proved(
-    network: Layered, prop: Property, few_inputs: int = 20, seconds: float = SECONDS, open_bytes: float = 2.0**31
+    network: Layered,
+    prop: Property,
+    few_inputs: int = 20,
+    seconds: float = SECONDS,
+    open_bytes: float = 2.0**31,
+    device: Device = CPU,
 ) -> tuple[Aim, Ending, Proof | None]:
     """Return the aim and the ending of proving a property, and the proof, checked, if there is a tree.
 
@@ -31,7 +37,7 @@ def proved(
     aim = Optimum(problem, network) if problem.threshold is None else Decision(problem, network, question)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(proving, "_FEW_INPUTS", few_inputs)
-        found = proving.prove(question, network, aim, seconds, open_bytes)
+        found = proving.prove(question, network, aim, seconds, open_bytes, device=device)
     closed = found.close(SECONDS)
     if closed is None:
         return aim, found.ending, None

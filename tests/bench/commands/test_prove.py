@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import vnnbench.prover.problems
 import vnnbench.proving
 from support.brute_force import brute_force
 from support.command_lines import one_error_line
@@ -27,6 +29,7 @@ from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.proven_answers import AnswerTable
 from vnnbench.instances.progress import Silent
 from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty
+from vnnbench.prover.device import Torch
 
 
 @pytest.fixture
@@ -54,6 +57,29 @@ def test_all_problems_get_answers_whose_proofs_hold(library, capsys):
     )
     assert check_library(library, library.rows, [], Silent()) == []
     assert run_command(["verify-proof", f"{library.folder}/proofs/rob.npz", "--library", str(library.folder)]) == 0
+
+
+def test_a_gpu_that_is_not_there_is_one_line_and_nothing_is_written(library, capsys):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU (device)")
+    line = one_error_line(capsys, ["prove", str(library.folder), "--device", "cuda"])
+    assert "--device cuda: torch finds no GPU here" in line
+    assert not (library.folder / "proofs").exists()
+
+
+def test_a_gpu_that_fails_is_one_line_and_what_is_proven_stays(library, capsys, monkeypatch):
+    class Failing(Torch):
+        def put(self, value):
+            raise RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later")
+
+    assert prove(library, "--select", "adv*") == 0
+    kept = proof_bytes(library, "adv")
+    capsys.readouterr()
+    for module in (vnnbench.proving, vnnbench.prover.problems):
+        monkeypatch.setattr(module, "device_named", Failing)
+    line = one_error_line(capsys, ["prove", str(library.folder), "--device", "cuda"])
+    assert line == "Error: --device cuda: CUDA error: out of memory"
+    assert answers(library) == {"adv": "adversarial"} and proof_bytes(library, "adv") == kept
 
 
 def test_a_maximum_and_a_least_distance_are_proven_as_values(tmp_path, capsys):
@@ -126,7 +152,7 @@ def test_what_the_checker_rejects_is_not_kept_and_said(library, monkeypatch, cap
         "adv": witness_proof(library, "adv", CENTRE),
         "rob": replace(excluded_proof(library, "adv"), problem="rob"),
     }
-    monkeypatch.setattr(vnnbench.proving, "prove_problem", lambda _folder, name, _s: (wrong[name].to_bytes(), 0.5))
+    monkeypatch.setattr(vnnbench.proving, "prove_problem", lambda _folder, name, *_: (wrong[name].to_bytes(), 0.5))
     assert prove(library) == 1
     assert answers(library) == {"adv": "open"}
     assert "the checker rejects a proof, please report it: rob: " in capsys.readouterr().err
@@ -135,10 +161,10 @@ def test_what_the_checker_rejects_is_not_kept_and_said(library, monkeypatch, cap
 def test_a_problem_that_the_prover_cannot_take_is_named_and_others_go_on(library, monkeypatch, capsys):
     real = vnnbench.proving.prove_problem
 
-    def refuse(folder, name, seconds):
+    def refuse(folder, name, *more):
         if name == "adv":
             raise NetworkError("the weights are too large")
-        return real(folder, name, seconds)
+        return real(folder, name, *more)
 
     monkeypatch.setattr(vnnbench.proving, "prove_problem", refuse)
     assert prove(library) == 0
@@ -182,11 +208,11 @@ from vnnbench.cli import run_command
 from vnnbench.instances.generation import workers
 from concurrent.futures import ThreadPoolExecutor
 real = vnnbench.proving.prove_problem
-def prove(folder, name, seconds):
+def prove(folder, name, *more):
     if name == "rob":
         print("now", flush=True)
         time.sleep(60)
-    return real(folder, name, seconds)
+    return real(folder, name, *more)
 vnnbench.proving.prove_problem = prove
 workers.worker_pool = ThreadPoolExecutor
 sys.exit(run_command(sys.argv[1:]))

@@ -31,6 +31,7 @@ from vnnbench.instances.properties.property import LinearProperty, MaximizePrope
 from vnnbench.prover import goal, search
 from vnnbench.prover import prove as proving
 from vnnbench.prover.aim import Decision, Optimum
+from vnnbench.prover.device import Torch
 from vnnbench.prover.proven_bounds import prove_bounds
 from vnnbench.prover.search import Budget, Ending, Search
 from vnnbench.prover.setting import Setting
@@ -71,6 +72,18 @@ def test_every_question_about_single_atoms_is_answered_and_brute_force_agrees(se
         assert problem_of(prop).answers(aim.value)
     else:
         assert abs(best) < room, f"not answered, though the best value is {best}"
+
+
+@given(seed=st.integers(0, 2**32 - 1), few_inputs=EITHER_WAY)
+@settings(max_examples=max(1, EXAMPLES // 10), deadline=None)
+def test_a_device_of_torch_answers_as_numpy_does(seed, few_inputs):
+    random = np.random.default_rng(seed)
+    network, input_set = verified_network(random)
+    prop = VerifyProperty(input_set, 0, tuple(range(1, network.layers[-1].n_outputs)), True, None, None)
+    assume(abs(brute_force(network, prop)) > 1e-4)
+    _, ending, proof = proved(network, prop, few_inputs, device=Torch("cpu"))
+    assert ending is proved(network, prop, few_inputs)[1]
+    assert ending is Ending.WITNESS or accepts(proof, prop, network)
 
 
 @given(seed=st.integers(0, 2**32 - 1), few_inputs=EITHER_WAY)

@@ -18,8 +18,9 @@ from vnnbench.instances.proofs.chain import Chain
 from vnnbench.instances.proofs.question import Part
 from vnnbench.instances.proofs.reading import Bounds
 from vnnbench.instances.properties.input_set import InputSet, Norm
-from vnnbench.prover import relaxed
+from vnnbench.prover import region, relaxed
 from vnnbench.prover.cases import Cases
+from vnnbench.prover.device import CPU, Torch
 from vnnbench.prover.relaxed import Functions, RelaxedNetwork
 from vnnbench.prover.steps import OF_CASE, Schedule, descend
 
@@ -95,6 +96,25 @@ def test_steps_lower_every_bound_or_leave_it_and_what_they_return_has_that_bound
     relaxation, choices = example.reference(after.choice)
     A, constant = (array.astype(np.float64) for array in (example.functions.A, example.functions.constant))
     np.testing.assert_allclose(after.value, relaxation.maximum(A, constant, choices), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("radius", [None, 0.2, 1.5, 3.0])
+def test_steps_by_torch_are_those_by_numpy(random, radius, monkeypatch):
+    monkeypatch.setattr(region, "_FEW_INPUTS", 2)  # of 8, so that balls are filled in more than one turn
+    example = Example(random)
+    ball = Part(np.zeros(8), np.ones(8), example.input_set.centre, None if radius is None else Fraction(radius))
+    found = []
+    for device in (CPU, Torch("cpu")):
+        network = RelaxedNetwork(example.chain, ball, device)
+        found.append((network, *descend(network, example.functions, example.lines, example.cases(), OF_CASE)))
+    (network, cases, relaxed), (_, by_torch, relaxed_by_torch) = found
+    for name in ("value", "choice", "square", "of_split"):
+        assert isinstance(getattr(by_torch, name), np.ndarray)
+        np.testing.assert_allclose(getattr(by_torch, name), getattr(cases, name), rtol=1e-3, atol=1e-4)
+    assert (by_torch.split == cases.split).all()
+    np.testing.assert_allclose(relaxed_by_torch.A, relaxed.A, rtol=1e-3, atol=1e-4)
+    steps = [network.region.all_steps(one.points) for one in (relaxed_by_torch, relaxed)]
+    np.testing.assert_allclose(*steps, rtol=1e-3, atol=1e-4)
 
 
 def test_only_a_free_unstable_relu_is_split(random):
