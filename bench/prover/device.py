@@ -11,13 +11,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-
-from vnnbench.instances.errors import DeviceError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,12 +58,15 @@ class Torch:
     """A device of torch, by torch's name for it."""
 
     nodes_at_a_time = 1_024
-    """To start the operations of a step takes a GPU some 10 ms, whatever the number of cases."""
+    """More than a CPU's: of few cases, a GPU takes longer to start the operations of a step than to compute them."""
 
     def __init__(self, name: str) -> None:
         import torch
 
+        from vnnbench.instances.training.batched import device_errors
+
         self._name, self._inference_mode, self._tensor = name, torch.inference_mode, torch.tensor
+        self._errors = partial(device_errors, name)
 
     def put(self, value: _Value) -> _Value:
         moved: _Value = _mapped(value, np.ndarray, self._put)
@@ -79,12 +80,8 @@ class Torch:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        with self._inference_mode():
-            try:
-                yield
-            except RuntimeError as error:
-                first = next(iter(str(error).splitlines()), type(error).__name__)
-                raise DeviceError(f"--device {self._name}: {first}") from error
+        with self._errors(), self._inference_mode():
+            yield
 
     def _put(self, array: npt.NDArray[Any]) -> Tensor:
         return self._tensor(array, device=self._name)

@@ -37,8 +37,22 @@ def check_device(device: str) -> None:
 
 
 @contextmanager
-def reproducible_torch(n_threads: int = 1) -> Iterator[None]:
-    """Run a block with `n_threads` threads, deterministic kernels only and denormals flushed, then restore all of it.
+def device_errors(device: str) -> Iterator[None]:
+    """Run a block that computes on a device. Raises `DeviceError` in place of an error of torch, unless the device is
+    "cpu"."""
+    try:
+        yield
+    except RuntimeError as error:
+        if device == "cpu":
+            raise
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DeviceError(f"--device {device}: {first}") from error
+
+
+@contextmanager
+def reproducible_torch(n_threads: int = 1, device: str = "cpu") -> Iterator[None]:
+    """Run a block on a device, with `n_threads` threads, deterministic kernels only and denormals flushed, then restore
+    all of it. Raises as `device_errors` does.
 
     Other torch work in this process must not run at the same time.
 
@@ -60,7 +74,8 @@ def reproducible_torch(n_threads: int = 1) -> Iterator[None]:
     memory.fill_uninitialized_memory = False  # every tensor made here is written before it is read
     torch.set_flush_denormal(True)  # returns False if the CPU cannot: slower, and another CPU type
     try:
-        yield
+        with device_errors(device):
+            yield
     finally:
         torch.set_num_threads(threads)
         torch.set_deterministic_debug_mode(debug_mode)
@@ -148,14 +163,20 @@ def run_epochs(
             rows = batch.flatten()
             inputs = torch.index_select(images, 0, rows, out=buffer[: len(rows)])
             outputs = _forward(parameters, inputs.view(*batch.shape, -1))
-            # The mean within each network's batch, summed over networks: no gradient depends on another network.
-            # Classes are in the middle (S, n_L, B): along the last dimension log-softmax takes twice as long.
-            loss = torch.nn.functional.cross_entropy(outputs.transpose(1, 2), labels[batch], reduction="sum")
-            loss = loss / batch.shape[1]
+            loss = _cross_entropy(outputs, labels[batch])
             torch.autograd.backward(loss if penalty is None else loss + penalty(parameters))
             optimizer.step()
             if masks:
                 mask_weights(parameters, masks)
+
+
+def _cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the cross entropy of outputs (S, B, n_L) at labels (S, B): the mean over each network's batch, summed over
+    networks, so that no gradient depends on another network."""
+    # Classes are in the middle (S, n_L, B): along the last dimension log-softmax takes twice as long. The labels' terms
+    # are gathered, because `nll_loss` has no deterministic implementation on a GPU.
+    terms = torch.log_softmax(outputs.transpose(1, 2), dim=1).gather(1, labels[:, None])
+    return -terms.sum() / labels.shape[1]
 
 
 def _forward(parameters: Sequence[Tensor], images: Tensor) -> Tensor:

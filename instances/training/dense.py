@@ -54,7 +54,7 @@ def train(
         raise ValueError(f"hidden widths are {list(hidden_widths)}; there must be at least one, all positive")
     if not seeds:
         return []
-    with reproducible_torch(compute.threads):
+    with reproducible_torch(compute.threads, compute.device):
         generators = [generator(training_key(dataset, hidden_widths, seed)) for seed in seeds]
         parameters = stack_networks([initial_network(dataset, hidden_widths, g) for g in generators], compute.device)
         images, labels = training_tensors(dataset, compute.device)

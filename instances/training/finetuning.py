@@ -84,7 +84,7 @@ def finetune(
     if not surrogates:
         return []
     plan = replace(training, epochs=finetuning.epochs)
-    with reproducible_torch(compute.threads):
+    with reproducible_torch(compute.threads, compute.device):
         generators = [generator(f"{surrogate.name}/finetuning") for surrogate in surrogates]
         parameters = stack_networks([surrogate.dense for surrogate in surrogates], compute.device)
         images, labels = training_tensors(dataset, compute.device)

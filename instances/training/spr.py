@@ -83,7 +83,7 @@ def train_spr(
     """
     if not trainings:
         return []
-    with reproducible_torch(compute.threads):
+    with reproducible_torch(compute.threads, compute.device):
         hidden_widths = trainings[0].baseline.hidden_widths
         generators = [generator(training_key(dataset, hidden_widths, training.seed)) for training in trainings]
         parameters = stack_networks([initial_network(dataset, hidden_widths, g) for g in generators], compute.device)
