@@ -16,6 +16,7 @@ from vnnbench.leaderboard.ranking.column_form import Column, Row, Rows, Shown, T
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.outcomes import OPTIMIZE
 from vnnbench.leaderboard.ranking.ranks import MEASURES, RankRow
+from vnnbench.leaderboard.ranking.sign_flips import FEWEST
 from vnnbench.leaderboard.ranking.surrogate_columns import SURROGATE_COLUMNS, SURROGATE_VALUE_COLUMNS
 from vnnbench.leaderboard.ranking.value_columns import MEAN_GAP, VALUE_COLUMNS, GapColumn
 from vnnbench.leaderboard.text import NONE, format_number, format_percent, interval_text, triples
@@ -70,8 +71,8 @@ def _rank_in_latex(leaderboard: Leaderboard) -> str:
 
 def _interval_in_latex(leaderboard: Leaderboard) -> str:
     alone = any(row.lacks_interval for row in leaderboard.settings)
-    none = " (--: a single problem gives no interval)" if alone else ""
-    return f"95\\,\\%: interval of the rank, by bootstrap over the problems{none}."
+    none = f" (--: fewer than {FEWEST} independent problems)" if alone else ""
+    return f"95\\,\\%: interval of the rank, by sign-flip tests of all pairs over independent problems{none}."
 
 
 def _robust(row: Row) -> int:
@@ -98,10 +99,15 @@ _ENDED = (
     "runs that are not solved, spent or wrong, by how they ended: by the time limit or with an answer after it; by the "
     "memory limit; by a failure; refused by the licence. Every other such run counts under other"
 )
-_INTERVAL = "95 % interval of the rank, from 1,000 bootstrap samples of whole problems; a single problem gives none"
+_INTERVAL = (
+    "interval of the rank: from 1 + the settings that are significantly better, to all less those that are "
+    "significantly worse, by sign-flip tests over independent problems (those that share an image are one) at 5 % with "
+    f"Holm's correction; fewer than {FEWEST} give none"
+)
 _SGM = (
     "shifted geometric mean exp(mean(ln(max(1, t + s)))) - s of the seconds t (Mittelmann), with shifts s of 1, 10 and "
-    "100 s; an unsolved run, spent or not, counts as its time limit, or as the longest limit of the compared settings"
+    "100 s; an unsolved run, spent or not, counts as its time limit; runs of compared settings with different limits "
+    "are cut at the shortest"
 )
 _RATIO = "this mean divided by that of the best ranked setting"
 _PAR = "mean time, an unsolved run counts as two or ten times its limit"
@@ -282,10 +288,10 @@ _SETTING_COLUMNS = (
     Column(
         "rank_interval", "95%", _INTERVAL,
         {
-            Table.TIMES: Shown(about="95%: interval of the rank, by bootstrap over the problems."),
+            Table.TIMES: Shown(about="95%: interval of the rank, by tests of all pairs."),
             Table.LATEX: Shown("95\\,\\%", _interval_in_latex, cell=_dashed_interval),
             Table.SITE_RANKING: Shown(
-                "rank, 95 %", "interval of the rank, by bootstrap over several problems", cell=_dashed_interval
+                "rank, 95 %", "interval of the rank, by tests of all pairs", cell=_dashed_interval
             ),
         },
         cell=_interval, exported=False,

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vnnbench.leaderboard.ranking.outcomes import APART, JudgedRuns
+from vnnbench.leaderboard.ranking.outcomes import APART, JudgedRuns, with_limits
 
 Places: TypeAlias = NDArray[np.int64]
 
@@ -41,13 +41,14 @@ class Contest:
     """The common set of one group, which is given by its position.
 
     settings: positions of the compared settings, in order. runs (n_triples, n_settings): positions of their runs among
-    the outcomes, one row per triple. problems (n_triples,): the problem of each triple, numbered from 0.
+    the outcomes, one row per triple. clusters (n_triples,): the independent problem of each triple, numbered from 0:
+    problems that share an image are one.
     """
 
     group: int
     settings: tuple[int, ...]
     runs: Places
-    problems: Places
+    clusters: Places
 
     def of(self, column: pd.Series) -> NDArray[np.float64]:
         """Return a numeric column of the outcomes as a matrix (n_triples, n_settings)."""
@@ -98,27 +99,36 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
     )
     inside = np.flatnonzero(is_common[triple] & ~refused)
     inside = inside[np.lexsort((setting[inside], triple[inside], group[inside]))]
-    problems = pd.factorize(judged.runs["problem"])[0]
+    clusters = _clusters(judged.runs)
     starts = np.searchsorted(group[inside], np.arange(len(groups) + 1))
     contests = []
     for number in range(len(groups)):
         places = tuple(np.flatnonzero(compared[number]).tolist())
         matrix = inside[starts[number] : starts[number + 1]].reshape(-1, max(len(places), 1))
-        own = np.unique(problems[matrix[:, 0]], return_inverse=True)[1]
+        own = np.unique(clusters[matrix[:, 0]], return_inverse=True)[1]
         contests.append(Contest(number, places, matrix, own))
     return contests, sets
 
 
-def with_even_limits(judged: JudgedRuns, contests: Sequence[Contest]) -> JudgedRuns:
-    """Return the same runs with one `limit` per triple of a common set: the longest limit of the compared settings.
+def _clusters(runs: pd.DataFrame) -> Places:
+    """Return the number of each run's image in its data set; of its problem where there is no image."""
+    image = runs["dataset"].astype(str) + " " + runs["sample"].astype(str)
+    problem = "problem " + runs["problem"].astype(str)
+    numbers: Places = pd.factorize(image.where(runs["sample"].notna(), problem))[0]
+    return numbers
 
-    It is also the `seconds` of an unsolved run: a setting that gives up early is not fast.
+
+def with_even_limits(judged: JudgedRuns, contests: Sequence[Contest]) -> JudgedRuns:
+    """Return the same runs with one `limit` per triple of a common set: the shortest limit of the compared settings.
+
+    Runs that took longer are cut there: what they reached later counts as not reached.
     """
-    outcomes = judged.outcomes
-    limit, seconds = outcomes["limit"].to_numpy(float).copy(), outcomes["seconds"].to_numpy(float)
+    limit = judged.outcomes["limit"].to_numpy(float)
+    shortest = limit.copy()
     for contest in contests:
-        limit[contest.runs] = limit[contest.runs].max(axis=1, initial=0.0)[:, None]
-    return judged.with_outcomes(limit=limit, seconds=np.where(outcomes["solved"], seconds, limit))
+        if contest.settings:
+            shortest[contest.runs] = limit[contest.runs].min(axis=1, keepdims=True)
+    return judged if (shortest == limit).all() else with_limits(judged, shortest)
 
 
 def count_lacking(judged: JudgedRuns) -> tuple[tuple[str, int], ...]:

@@ -55,7 +55,7 @@ _OF_RUNS = (
 )
 _OF_INSTANCES = (
     *("instance", "problem", "network", "dense_network", "property_sha256", "dense_sha256", "constant_rounding"),
-    *("threshold", "strict", "centre_value", *KIND_COLUMNS, *PREPARATION_COLUMNS),
+    *("dataset", "sample", "threshold", "strict", "centre_value", *KIND_COLUMNS, *PREPARATION_COLUMNS),
 )
 
 
@@ -98,7 +98,7 @@ class SettingRow(Measures):
 
     @property
     def lacks_interval(self) -> bool:
-        """Return whether it has a rank without an interval, because the common set holds a single problem."""
+        """Return whether it has a rank without an interval, because the common set holds too few problems."""
         return self.rank is not None and self.rank_low is None
 
 

@@ -157,6 +157,14 @@ def judge_outcomes(runs: pd.DataFrame, by: Sequence[str] = ()) -> JudgedRuns:
     return JudgedRuns(runs, outcomes, settings, groups)
 
 
+def with_limits(judged: JudgedRuns, limits: np.ndarray) -> JudgedRuns:
+    """Return the same runs with other time limits (n_runs,) in seconds, and their outcomes within these."""
+    runs = judged.runs.assign(time_limit_seconds=limits)
+    answers = _answers(runs)
+    changed: dict[str, np.ndarray] = answers | _ends(runs, answers)
+    return replace(judged, runs=runs, outcomes=judged.outcomes.assign(**changed))
+
+
 def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return the outcomes from success to tolerance, as in the module's docstring, with their times."""
     limit, wall, first = (

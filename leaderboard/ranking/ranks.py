@@ -1,26 +1,22 @@
 """The ranks of the settings, their intervals, pairwise tests, and the ranks by other measures.
 
 rank        1 + the number of better settings, by the shifted geometric mean of wall time with shift 10 s over the
-            common set. An unsolved run counts as its time limit, as in H. Mittelmann's benchmarks, and if settings have
-            different limits as the longest (`common_sets.with_even_limits`). Equal means share a rank. A setting with a
-            wrong answer anywhere in the ledger has no rank, and is below the line
-interval    of the rank, 95 %: percentiles over 1,000 bootstrap samples of the problems, each with all of its instances,
-            seeds and permutations, the same for every setting (paired)
-pairs       Wilcoxon's signed-rank test over the problems, of the differences between two settings in the mean of
-            ln(max(1, t + 10)); Pratt's treatment of zeros; Holm's correction over the pairs of the group
+            common set. An unsolved run counts as its time limit, as in H. Mittelmann's benchmarks; runs of settings
+            with different limits are cut at the shortest (`common_sets.with_even_limits`). Equal means share a rank. A
+            setting with a wrong answer anywhere in the ledger has no rank, and is below the line
+pairs       a sign-flip test of the same mean (`sign_flips`), over independent problems: problems that share an image
+            are one, with all their instances, seeds and permutations. Holm's correction over the pairs of the group
+interval    of the rank: from 1 + the number of settings that are significantly better, to the number of settings less
+            those that are significantly worse
 measures    the ranks by other measures, see `MEASURES`, and at other tolerances
 
-Whole problems are sampled, and not again within them: this reproduces the variance of clustered data better than
-sampling at both levels.
-Sources: A. Davison, D. Hinkley, Bootstrap Methods and their Application (1997); S. Holm, Scand. J. Statist. 6
-(1979); J. Pratt, J. Amer. Statist. Assoc. 54 (1959).
+Source: S. Holm, Scand. J. Statist. 6 (1979).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,14 +25,12 @@ from numpy.typing import NDArray
 
 from vnnbench.leaderboard.ranking.common_sets import Contest, below_line_of
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
+from vnnbench.leaderboard.ranking.sign_flips import FEWEST, flip_tests
 from vnnbench.leaderboard.ranking.tolerance import TOLERANCES, violations_in_time
 from vnnbench.leaderboard.records.settings import Setting
 
 RANK_SHIFT = 10.0
-SAMPLES = 1000
-LEVEL = 0.95
 SIGNIFICANCE = 0.05
-_AT_ONCE = 5_000_000  # random numbers in memory at a time, 40 MB
 
 MEASURES = {
     "sgm10": "shifted geometric mean, shift 10 s: the rank itself",
@@ -64,8 +58,8 @@ candidate is known only for counterexamples within 1e-5. Runs whose tolerance wa
 class RankRow:
     """The rank of a setting in a group.
 
-    low, high: the interval of the rank; None where there is only one problem, or none. by_measure: the rank by each of
-    `MEASURES`, by name; None where there is nothing to compare by it.
+    low, high: the interval of the rank; None where there are fewer than `FEWEST` independent problems. by_measure: the
+    rank by each of `MEASURES`, by name; None where there is nothing to compare by it.
     """
 
     group: tuple[object, ...]
@@ -85,7 +79,8 @@ class RankRow:
 class PairRow:
     """Two ranked settings of a group, the faster one first.
 
-    problems: the number of problems that the test is over. p: of the test; p_holm: corrected. differ: p_holm < 0.05.
+    problems: the number of independent problems that the test is over. p: of the test; p_holm: corrected. differ:
+    p_holm < 0.05.
     """
 
     group: tuple[object, ...]
@@ -113,21 +108,18 @@ def rank_settings(contests: Sequence[Contest], judged: JudgedRuns) -> tuple[tupl
         own = [place for place, setting in enumerate(contest.settings) if (group, setting) not in below_line]
         if not own or not len(contest.runs):
             continue
-        inside = Contest(
-            contest.group, tuple(contest.settings[place] for place in own), contest.runs[:, own], contest.problems
-        )
-        names = [settings[setting] for setting in inside.settings]
-        logs, counts = problem_logs(inside.of(outcomes["seconds"]), inside.problems)
+        inside = replace(contest, settings=tuple(contest.settings[place] for place in own), runs=contest.runs[:, own])
+        names, seconds = [settings[setting] for setting in inside.settings], inside.of(outcomes["seconds"])
         by_measure = _by_measure(inside, judged, at_tolerance)
-        order = ranks_of(_mean_log(inside.of(outcomes["seconds"]), RANK_SHIFT).round(12))
-        low, high = rank_intervals(logs, counts)
+        order = ranks_of(_mean_log(seconds, RANK_SHIFT).round(12))
+        logs = cluster_logs(seconds, inside.clusters)
+        tests = _pairs(groups[inside.group], names, order, logs)
         rows = [
             RankRow(
                 group=groups[inside.group],
                 setting=names[place],
                 rank=int(order[place]),
-                low=None if low is None else int(low[place]),
-                high=None if high is None else int(high[place]),
+                **_interval(names[place], len(names), len(logs), tests),
                 by_measure={
                     name: None if own_ranks is None else int(own_ranks[place]) for name, own_ranks in by_measure.items()
                 },
@@ -135,7 +127,7 @@ def rank_settings(contests: Sequence[Contest], judged: JudgedRuns) -> tuple[tupl
             for place in range(len(names))
         ]
         ranks += sorted(rows, key=lambda row: (row.rank, row.setting.label))
-        pairs += _pairs(groups[inside.group], names, order, logs / counts[:, None])
+        pairs += tests
     return tuple(ranks), tuple(pairs)
 
 
@@ -145,36 +137,13 @@ def ranks_of(badness: NDArray[np.float64]) -> NDArray[np.int64]:
     return smaller + 1
 
 
-def problem_logs(
-    seconds: NDArray[np.float64], problems: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sum of ln(max(1, t + 10)) by problem (n_problems, n_settings), and each problem's number of triples.
+def cluster_logs(seconds: NDArray[np.float64], clusters: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the sum of ln(max(1, t + 10)) by cluster (n_clusters, n_settings).
 
     seconds (n_triples, n_settings): the times t.
     """
     logs = np.log(np.maximum(1.0, seconds + RANK_SHIFT))
-    columns = [np.bincount(problems, weights=column) for column in logs.T]
-    return np.stack(columns, axis=1), np.bincount(problems).astype(float)
-
-
-def rank_intervals(
-    logs: NDArray[np.float64], counts: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]] | tuple[None, None]:
-    """Return the ends (n_settings,) of the rank intervals, lower and upper, from `problem_logs`; always the same."""
-    problems = len(logs)
-    if problems < 2:
-        return None, None
-    rng = np.random.default_rng(0)
-    means = []
-    for size in _portions(SAMPLES, max(1, _AT_ONCE // problems)):
-        drawn = rng.integers(problems, size=(size, problems)) + problems * np.arange(size)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=size * problems).reshape(size, problems).astype(float)
-        means.append(weights @ logs / (weights @ counts)[:, None])
-    # A sum in another order differs in its last digits; that must not make a setting better.
-    ranks = ranks_of(np.concatenate(means).round(12))
-    tail = (1 - LEVEL) / 2
-    low, high = (np.quantile(ranks, q, axis=0, method="inverted_cdf") for q in (tail, 1 - tail))
-    return low.astype(np.int64), high.astype(np.int64)
+    return np.stack([np.bincount(clusters, weights=column) for column in logs.T], axis=1)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -186,35 +155,26 @@ def holm(p: Sequence[float]) -> list[float]:
     return found.tolist()
 
 
-def signed_rank_p(differences: NDArray[np.float64]) -> float:
-    """Return the two-sided p of Wilcoxon's signed-rank test that differences (n,) are symmetric about 0.
-
-    It is 1 if all differences are 0.
-    """
-    from scipy.stats import wilcoxon  # imported here: most commands do not need it, and it takes most of a second
-
-    if not differences.any():
-        return 1.0
-    return float(wilcoxon(differences, zero_method="pratt").pvalue)
-
-
-def least_p(problems: int, pairs: int) -> float:
-    """Return the least corrected p that this number of pairs over this number of problems can have.
-
-    Of the 2^problems combinations of signs two are as extreme as all equal, and Holm's correction multiplies the least
-    p by the number of pairs.
-    """
-    return min(1.0, pairs * 2.0 ** (1 - problems))
-
-
 def _pairs(
-    group: tuple[object, ...], names: list[Setting], ranks: NDArray[np.int64], means: NDArray[np.float64]
-) -> Iterator[PairRow]:
-    couples = list(combinations(np.argsort(ranks, kind="stable").tolist(), 2))
-    # As for ranks: means that differ in their last digits only, like sums in another order, count as equal.
-    p = [signed_rank_p((means[:, first] - means[:, second]).round(12)) for first, second in couples]
-    for (first, second), own, corrected in zip(couples, p, holm(p), strict=True):
-        yield PairRow(group, names[first], names[second], len(means), own, corrected, corrected < SIGNIFICANCE)
+    group: tuple[object, ...], names: list[Setting], ranks: NDArray[np.int64], logs: NDArray[np.float64]
+) -> list[PairRow]:
+    order = np.argsort(ranks, kind="stable")
+    tests = flip_tests(logs[:, order])
+    return [
+        PairRow(group, names[order[i]], names[order[j]], len(logs), p, corrected, corrected < SIGNIFICANCE)
+        for ((i, j), p), corrected in zip(
+            sorted(tests.items()), holm([tests[pair] for pair in sorted(tests)]), strict=True
+        )
+    ]
+
+
+def _interval(setting: Setting, n_settings: int, problems: int, tests: Sequence[PairRow]) -> dict[str, int | None]:
+    """Return the ends of the interval of a setting's rank."""
+    if problems < FEWEST:
+        return {"low": None, "high": None}
+    better = sum(pair.differ for pair in tests if pair.slower == setting)
+    worse = sum(pair.differ for pair in tests if pair.faster == setting)
+    return {"low": 1 + better, "high": n_settings - worse}
 
 
 def _tolerance_seconds(judged: JudgedRuns) -> pd.DataFrame:
@@ -265,8 +225,3 @@ def _mean_log(seconds: NDArray[np.float64], shift: float) -> NDArray[np.float64]
     """Return the mean logarithm, which orders settings as the shifted geometric mean does."""
     means: NDArray[np.float64] = np.log(np.maximum(1.0, seconds + shift)).mean(axis=0)
     return means
-
-
-def _portions(total: int, most: int) -> Iterator[int]:
-    for start in range(0, total, most):
-        yield min(most, total - start)

@@ -161,19 +161,22 @@ REFERENCES = (
         "Theory and Applications of Satisfiability Testing (SAT 2012)", 2012, pages="228-241",
     ),
     Reference(
-        "davison1997", "book", "Davison, A. C. and Hinkley, D. V.", "Bootstrap Methods and their Application",
-        "Cambridge University Press", 1997, "https://doi.org/10.1017/CBO9780511802843",
+        "winkler2014", "article",
+        "Winkler, Anderson M. and Ridgway, Gerard R. and Webster, Matthew A. and Smith, Stephen M. and Nichols, "
+        "Thomas E.",
+        "Permutation inference for the general linear model",
+        "NeuroImage", 2014, "https://doi.org/10.1016/j.neuroimage.2014.01.060", volume="92", pages="381-397",
+    ),
+    Reference(
+        "phipson2010", "article", "Phipson, Belinda and Smyth, Gordon K.",
+        "Permutation P-values Should Never Be Zero: Calculating Exact P-values When Permutations Are Randomly Drawn",
+        "Statistical Applications in Genetics and Molecular Biology", 2010, "https://doi.org/10.2202/1544-6115.1585",
+        volume="9",
     ),
     Reference(
         "holm1979", "article", "Holm, Sture", "A Simple Sequentially Rejective Multiple Test Procedure",
         "Scandinavian Journal of Statistics", 1979, "https://www.jstor.org/stable/4615733",
         volume="6", pages="65-70",
-    ),
-    Reference(
-        "pratt1959", "article", "Pratt, John W.",
-        "Remarks on Zeros and Ties in the Wilcoxon Signed Rank Procedures",
-        "Journal of the American Statistical Association", 1959, "https://doi.org/10.1080/01621459.1959.10501526",
-        volume="54", pages="655-667",
     ),
     Reference(
         "mittelmann", "misc", "Mittelmann, Hans D.", "Benchmarks for Optimization Software",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
-from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
+from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow
+from vnnbench.leaderboard.ranking.sign_flips import least_p
 from vnnbench.leaderboard.site.content import Contents, GoalRanking, SettingPage
 from vnnbench.leaderboard.site.rendering import mebibytes
 from vnnbench.leaderboard.tables import phrases
@@ -62,7 +63,7 @@ def _chance(test: PairRow, pairs: int) -> str:
         return ", significantly"
     if least_p(test.problems, pairs) >= SIGNIFICANCE:
         few = "is too few" if test.problems == 1 else "are too few"
-        return f"; {count(test.problems, 'problem')} {few} for a test"
+        return f"; {count(test.problems, 'independent problem')} {few} for a test"
     return ", which may be chance"
 
 

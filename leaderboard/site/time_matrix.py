@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from vnnbench.leaderboard.ranking.common_sets import find_contests
+from vnnbench.leaderboard.ranking.common_sets import find_contests, with_even_limits
 from vnnbench.leaderboard.site.content import Contents, GoalRanking, SettingPage
 
 
@@ -27,12 +27,13 @@ class Matrix:
         if not len(rows):
             return
         part = contents.judged.at(rows)
-        outcomes = part.outcomes
-        (contest,), _ = find_contests(part.with_outcomes(triple=pd.factorize(outcomes["triple"])[0]))
+        part = part.with_outcomes(triple=pd.factorize(part.outcomes["triple"])[0])
+        (contest,), _ = find_contests(part)
+        outcomes = with_even_limits(part, [contest]).outcomes
         self.settings = [contents.settings[place] for place in contest.settings]
         times = np.where(contest.of(outcomes["solved"]) > 0, contest.of(outcomes["seconds"]), np.nan)
         self.seconds = times[:, : len(self.settings)]
-        self.limits = contest.of(outcomes["limit"]).max(axis=1)
+        self.limits = contest.of(outcomes["limit"])[:, 0]
         self.instances = [str(digest) for digest in part.runs["instance_sha256"].to_numpy()[contest.runs[:, 0]]]
 
     def __len__(self) -> int:

@@ -18,6 +18,7 @@ from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
 from vnnbench.leaderboard.ranking.outcomes import GOAL
 from vnnbench.leaderboard.ranking.ranks import RankRow
 from vnnbench.leaderboard.ranking.reference import ReferenceRow
+from vnnbench.leaderboard.ranking.sign_flips import FEWEST
 from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
@@ -36,7 +37,7 @@ _TOLERANCES_LEGEND = (
     "as given, or repaired into the set first. The other tables repair candidates that are at most 1e-5 outside. runs: "
     "measured runs on problems with a threshold."
 )
-_NO_INTERVAL_LEGEND = f"95% {NONE}: a single problem gives no interval."
+_NO_INTERVAL_LEGEND = f"95% {NONE}: fewer than {FEWEST} independent problems tell nothing."
 _BEFORE = {
     Table.RANKS: "Ranks by other shifts, by PAR, by the number solved, over the runs that all ranked settings solved "
     "(easy), with the time of spent runs in place of their limit (ended), and with counterexamples counting at "

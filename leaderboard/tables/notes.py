@@ -7,7 +7,8 @@ from itertools import groupby
 
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking.leaderboard import Conditions, Leaderboard
-from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
+from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow
+from vnnbench.leaderboard.ranking.sign_flips import least_p
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
 from vnnbench.leaderboard.records.answer_outcomes import AnswerOutcome, KnownAnswers
@@ -86,7 +87,7 @@ def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
         limits = {row.setting.time_limit_seconds for row in rows}
         differ |= limits if len(limits) > 1 else set()
     if differ:
-        yield f"Time limits differ ({join_limits(differ)}): an unsolved run counts as the longest of those compared."
+        yield f"Time limits differ ({join_limits(differ)}): every run is cut at the shortest of those compared."
 
 
 def _primal_note(leaderboard: Leaderboard) -> Iterator[str]:
@@ -154,7 +155,7 @@ def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
 
 def _pair_notes(leaderboard: Leaderboard) -> Iterator[str]:
     """Yield a line for each group; the first one names the test."""
-    test = " (Wilcoxon signed-rank, Holm, 5 %)"
+    test = " (sign-flip test, Holm, 5 %)"
     groups = [(group, list(own)) for group, own in groupby(leaderboard.pairs, key=lambda pair: pair.group)]
     for group, pairs in groups[:GROUPS_SHOWN]:
         where = f"{describe_group(leaderboard.by, group)}: " if leaderboard.by else ""
@@ -171,8 +172,8 @@ def _compared(by: Sequence[str], pairs: Sequence[PairRow]) -> tuple[str, str]:
     problems, least = pairs[0].problems, least_p(pairs[0].problems, len(pairs))
     if len(alike) == len(pairs) and least >= SIGNIFICANCE:
         are = "is" if problems == 1 else "are"
-        head = f"{count(problems, 'problem')} {are} too few to separate {count(len(pairs), 'pair')} of settings"
-        return head, f": the least possible p is {least:.2g}"
+        few = f"{count(problems, 'independent problem')} {are} too few"
+        return f"{few} to separate {count(len(pairs), 'pair')} of settings", f": the least possible p is {least:.2g}"
     named = "; ".join(
         " and ".join(name_within(by, setting) for setting in (pair.faster, pair.slower)) for pair in alike[:PAIRS_SHOWN]
     )

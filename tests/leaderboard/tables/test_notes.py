@@ -17,25 +17,22 @@ def test_several_limits_and_goals_are_said(ledger):
     assert not any("goals" in note for note in notes_on(build_leaderboard(ledger.runs())))
     ledger.found("f", "sha-i0", 1.0, goal="find")
     notes = notes_on(build_leaderboard(ledger.runs()))
-    assert "Time limits differ (1 to 300 s): an unsolved run counts as the longest of those compared." in notes
+    assert "Time limits differ (1 to 300 s): every run is cut at the shortest of those compared." in notes
     assert "The goals decide, find ask different questions: times and ranks are within each goal." in notes
 
 
 def test_pairs_are_listed_by_their_group(ledger):
     add_two_goals(ledger)
     notes = notes_on(build_leaderboard(ledger.runs()))
-    test = "(Wilcoxon signed-rank, Holm, 5 %)"
-    assert notes[-3:-1] == [
-        f"goal decide: 2 problems are too few to separate 1 pair of settings {test}: the least possible p is 0.5.",
-        "goal find: 2 problems are too few to separate 1 pair of settings: the least possible p is 0.5.",
-    ]
-    one = notes_on(build_leaderboard(ledger.runs().query("goal == 'find'")))
-    assert f"2 problems are too few to separate 1 pair of settings {test}: the least possible p is 0.5." in one
+    test = "(sign-flip test, Holm, 5 %)"
+    few, least = "2 independent problems are too few to separate 1 pair of settings", "the least possible p is 0.5."
+    assert notes[-3:-1] == [f"goal decide: {few} {test}: {least}", f"goal find: {few}: {least}"]
+    assert f"{few} {test}: {least}" in notes_on(build_leaderboard(ledger.runs().query("goal == 'find'")))
 
 
 @pytest.mark.parametrize(
     ("problems", "told"),
-    [(5, "5 problems are too few to separate 1 pair of settings"), (6, "0 of 1 pair of settings differ")],
+    [(5, "5 independent problems are too few to separate 1 pair of settings"), (6, "0 of 1 pair of settings differ")],
 )
 def test_problems_too_few_for_the_test_are_called_so(ledger, problems, told):
     for number in range(problems):
@@ -51,7 +48,7 @@ def test_pairs_of_many_groups_are_cut(ledger):
         for solver in ("highs", "scip"):
             ledger.found(f"{solver}{number}", sha, 1.0, solver=solver)
     notes = notes_on(build_leaderboard(ledger.runs(), ["problem"]))
-    assert sum("1 problem is too few to separate 1 pair" in note for note in notes) == 5
+    assert sum("1 independent problem is too few to separate 1 pair" in note for note in notes) == 5
     assert "`--format json` shows the pairs of 2 more groups." in notes
 
 
@@ -93,7 +90,7 @@ def test_limits_of_goals_that_are_ranked_apart_do_not_differ(ledger):
     ledger.run("f", "sha-a", goal="find", time_limit_seconds=5.0)
     assert "Time limits differ" not in below(ledger)
     ledger.run("s", "sha-a", goal="find", solver="scip")
-    assert "Time limits differ (5 to 100 s): an unsolved run counts as the longest of those compared." in below(ledger)
+    assert "Time limits differ (5 to 100 s): every run is cut at the shortest of those compared." in below(ledger)
 
 
 def test_submitted_runs_are_said_to_be_of_others(ledger):
@@ -212,12 +209,12 @@ def test_later_attempts_are_said(ledger):
 
 
 def test_pairs_without_a_significant_difference_are_named(flipping):
-    assert "1 of 1 pair of settings differs (Wilcoxon signed-rank, Holm, 5 %)." in below(flipping)
+    assert "1 of 1 pair of settings differs (sign-flip test, Holm, 5 %)." in below(flipping)
     for number in range(11):
         flipping.found(f"c{number}", f"sha-i{number}", 20.0 + number % 2, solver="cbc")
         flipping.found(f"g{number}", f"sha-i{number}", 50.0 + number, solver="glpk")
     assert (
-        "3 of 6 pairs of settings differ (Wilcoxon signed-rank, Holm, 5 %); these do not: scip and cbc; scip and "
+        "3 of 6 pairs of settings differ (sign-flip test, Holm, 5 %); these do not: scip and cbc; scip and "
         "highs; cbc and highs."
     ) in below(flipping)
 
@@ -240,4 +237,4 @@ def test_own_limits_of_instances_are_said(ledger):
     assert "Each instance has its own time limit (30 to 60 s)." in below(ledger)
     assert "Time limits differ" not in below(ledger)
     ledger.run("s", "sha-a", solver="scip", time_limit_seconds=60.0, wall_seconds=60.0)
-    assert "Time limits differ (60 s and each instance's own): an unsolved run counts as the longest" in below(ledger)
+    assert "Time limits differ (60 s and each instance's own): every run is cut at the shortest" in below(ledger)
