@@ -22,13 +22,15 @@ class Rows(StrEnum):
     REFERENCE = "reference"
     SURROGATES = "surrogates"
     SURROGATE_VALUES = "surrogate_values"
+    APPROACHES = "approaches"
 
 
 class Table(StrEnum):
     """The tables that may show a column, beside CSV and JSON. The first group are titles in terminal and markdown."""
 
     ANSWERS = "Answers"
-    TIMES = "Times"
+    TIMES = "Solvers on files"
+    APPROACHES = "Approaches on problems"
     VALUES = "Values"
     RANKS = "Ranks by other measures"
     REFERENCE = "Reference, not ranked"

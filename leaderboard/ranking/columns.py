@@ -17,7 +17,7 @@ from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.outcomes import OPTIMIZE
 from vnnbench.leaderboard.ranking.ranks import MEASURES, RankRow
 from vnnbench.leaderboard.ranking.sign_flips import FEWEST
-from vnnbench.leaderboard.ranking.surrogate_columns import SURROGATE_COLUMNS, SURROGATE_VALUE_COLUMNS
+from vnnbench.leaderboard.ranking.surrogate_columns import APPROACH_COLUMNS, SURROGATE_COLUMNS, SURROGATE_VALUE_COLUMNS
 from vnnbench.leaderboard.ranking.value_columns import MEAN_GAP, VALUE_COLUMNS, GapColumn
 from vnnbench.leaderboard.text import NONE, format_number, format_percent, interval_text, triples
 
@@ -65,7 +65,7 @@ def _rank_in_latex(leaderboard: Leaderboard) -> str:
     within = " of its group" if len(sets) > 1 else ""
     return (
         f"Rank: by sgm10, the geometric mean of wall time in seconds shifted by 10\\,s, over {over} that every "
-        f"setting{within} ran, an unsolved run, spent or not, counting as its time limit;"
+        f"setting{within} ran, an unsolved file counting as its time limit;"
     )
 
 
@@ -73,6 +73,12 @@ def _interval_in_latex(leaderboard: Leaderboard) -> str:
     alone = any(row.lacks_interval for row in leaderboard.settings)
     none = f" (--: fewer than {FEWEST} independent problems)" if alone else ""
     return f"95\\,\\%: interval of the rank, by sign-flip tests of all pairs over independent problems{none}."
+
+
+def _mostly_short(rows: Sequence[Row]) -> bool:
+    """Return whether most means are below 10 s, where a shift of 10 s hides how much they differ."""
+    means: list[float] = [row.sgm10_seconds for row in rows if row.sgm10_seconds is not None]
+    return 2 * sum(mean < 10.0 for mean in means) > len(means)
 
 
 def _robust(row: Row) -> int:
@@ -106,11 +112,11 @@ _INTERVAL = (
 )
 _SGM = (
     "shifted geometric mean exp(mean(ln(max(1, t + s)))) - s of the seconds t (Mittelmann), with shifts s of 1, 10 and "
-    "100 s; an unsolved run, spent or not, counts as its time limit; runs of compared settings with different limits "
-    "are cut at the shortest"
+    "100 s; an unsolved file counts as its time limit; runs of compared settings with different limits are cut at the "
+    "shortest"
 )
 _RATIO = "this mean divided by that of the best ranked setting"
-_PAR = "mean time, an unsolved run counts as two or ten times its limit"
+_PAR = "mean time, an unsolved file counts as two or ten times its limit"
 _PARTIAL_RUNS = (
     "number of common runs that this mean is over; for the others the solver or an earlier version recorded no value"
 )
@@ -138,7 +144,8 @@ _SETTING_COLUMNS = (
     Column(
         "spent", "spent",
         "runs that solved their file to the end within the limit, without a candidate that is an answer: a surrogate's "
-        "result proves nothing about the dense network, and another run on it may find an answer; counted as unsolved",
+        "result proves nothing about the dense network, and another run on it may find an answer; the file is solved, "
+        "the question is not",
         {
             Table.ANSWERS: Shown(
                 about="spent: solved the file to its end, without an answer.",
@@ -275,12 +282,12 @@ _SETTING_COLUMNS = (
     Column("below_line", "", "true if the setting gave a wrong answer, and therefore has no rank"),
     Column(
         "rank", "rank",
-        "position by sgm10 over the runs that every setting made, for each goal and machine separately; a setting with "
-        "a wrong answer has no rank",
+        "position by sgm10 over the files that every setting ran, for each goal, machine, role (dense or surrogate) "
+        "and formulation separately; a setting with a wrong answer has no rank",
         {
             Table.TIMES: Shown(
-                about="rank: by sgm10, the geometric mean of seconds shifted by 10 s, an unsolved run, spent or not, "
-                "counting as its time limit;"
+                about="rank: by sgm10, the geometric mean of seconds shifted by 10 s, an unsolved file counting as "
+                "its time limit;"
             ),
             Table.LATEX: Shown("Rank", _rank_in_latex),
         },
@@ -304,15 +311,22 @@ _SETTING_COLUMNS = (
         {Table.SITE_MORE: Shown(about="runs on what every setting ran")},
     ),
     Column(
-        "common_solved", "solved", "solved runs among the common ones",
+        "common_solved", "solved", "common runs whose file is solved, to an answer or to its end (spent)",
         {
-            Table.TIMES: Shown(about="solved: among the runs that every setting made."),
-            Table.SITE_MORE: Shown(about="solved runs among the common ones"),
+            Table.TIMES: Shown(
+                about="solved: files solved to an answer or to their end (spent), of those that every setting ran."
+            ),
+            Table.SITE_RANKING: Shown("files", "files solved, to an answer or to their end, of those that all ran"),
+            Table.SITE_MORE: Shown("files", "common runs whose file is solved, to an answer or to its end"),
         },
     ),
     _Seconds(
         "sgm1_seconds", "sgm1", _SGM,
-        {Table.SITE_MORE: Shown(about="shifted geometric mean of seconds, shift 1 s")},
+        {
+            Table.TIMES: Shown(about="sgm1: the same with 1 s.", when=_mostly_short),
+            Table.SITE_RANKING: Shown(about="shifted geometric mean of seconds, shift 1 s", when=_mostly_short),
+            Table.SITE_MORE: Shown(about="shifted geometric mean of seconds, shift 1 s"),
+        },
     ),
     _Seconds(
         "sgm10_seconds", "sgm10", _SGM,
@@ -337,15 +351,15 @@ _SETTING_COLUMNS = (
     Column("sgm100_ratio", "", _RATIO),
     _Seconds(
         "par2_seconds", "PAR2", _PAR,
-        {Table.SITE_MORE: Shown(about="mean seconds, an unsolved run counts as twice its limit")},
+        {Table.SITE_MORE: Shown(about="mean seconds, an unsolved file counts as twice its limit")},
     ),
     _Seconds(
         "par10_seconds", "PAR10", _PAR,
         {
-            Table.TIMES: Shown(about="PAR10: mean seconds, an unsolved run counting as ten times its limit."),
-            Table.LATEX: Shown(about="PAR10: mean time, an unsolved run counting as ten times its limit."),
-            Table.SITE_RANKING: Shown(about="mean seconds, an unsolved run counts as ten times its limit"),
-            Table.SITE_MORE: Shown(about="mean seconds, an unsolved run counts as ten times its limit"),
+            Table.TIMES: Shown(about="PAR10: mean seconds, an unsolved file counting as ten times its limit."),
+            Table.LATEX: Shown(about="PAR10: mean time, an unsolved file counting as ten times its limit."),
+            Table.SITE_RANKING: Shown(about="mean seconds, an unsolved file counts as ten times its limit"),
+            Table.SITE_MORE: Shown(about="mean seconds, an unsolved file counts as ten times its limit"),
         },
     ),
     _Seconds(
@@ -397,10 +411,9 @@ _SETTING_COLUMNS = (
     ),
     Column("nodes_runs", "", _PARTIAL_RUNS),
     Column(
-        "alone", "alone", "common runs solved by this setting alone",
+        "alone", "alone", "common files solved by this setting alone",
         {
-            Table.TIMES: Shown(),
-            Table.SITE_CONTRIBUTIONS: Shown(about="runs that only this setting above the line solves"),
+            Table.SITE_CONTRIBUTIONS: Shown(about="files that only this setting above the line solves"),
         },
     ),
     Column(
@@ -492,6 +505,7 @@ COLUMNS: dict[Rows, tuple[Column, ...]] = {
     Rows.REFERENCE: _REFERENCE_COLUMNS,
     Rows.SURROGATES: SURROGATE_COLUMNS,
     Rows.SURROGATE_VALUES: SURROGATE_VALUE_COLUMNS,
+    Rows.APPROACHES: APPROACH_COLUMNS,
 }
 """All columns, in the order of CSV, JSON and the guide."""
 
@@ -501,15 +515,16 @@ _ORDER: dict[Table, tuple[str, ...]] = {
         "errors", "license_limit", "other", "wrong",
     ),
     Table.TIMES: (
-        "rank", "rank_interval", "common_solved", "sgm10_seconds", "sgm10_ratio", "par10_seconds", "alone",
+        "rank", "rank_interval", "common_solved", "sgm10_seconds", "sgm10_ratio", "sgm1_seconds", "par10_seconds",
     ),
+    Table.APPROACHES: ("rank", "found", "share", "sgm1_seconds"),
     Table.LATEX: (
         "rank", "rank_interval", "runs", "solved", "counterexamples", "robust", "robust_claimed", "values",
         "best_values", "best_gap", "bound_gap", "wrong",
     ),
     Table.SITE_RANKING: (
-        "rank_interval", "sgm10_seconds", "sgm10_ratio", "solved", "runs", "wrong", "counterexamples",
-        "robust_certified", "robust_claimed", "values",
+        "rank_interval", "sgm10_seconds", "sgm10_ratio", "sgm1_seconds", "common_solved", "solved", "runs", "wrong",
+        "counterexamples", "robust_certified", "robust_claimed", "values",
     ),
 }  # fmt: skip
 """The columns that come first in tables with an order of their own; the others follow in the order of `COLUMNS`."""

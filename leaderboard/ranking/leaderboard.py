@@ -11,7 +11,7 @@ answer anywhere in the ledger.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vnnbench.leaderboard.ranking.approaches import SUITE, ApproachRow, rank_approaches
 from vnnbench.leaderboard.ranking.common_sets import (
     CommonSet,
     Contest,
@@ -29,7 +30,18 @@ from vnnbench.leaderboard.ranking.common_sets import (
     with_even_limits,
 )
 from vnnbench.leaderboard.ranking.measures import Measures, VirtualBest, measure_settings
-from vnnbench.leaderboard.ranking.outcomes import FLAGS, JudgedRuns, catalogue_column, grouped_by, judge_outcomes
+from vnnbench.leaderboard.ranking.outcomes import (
+    APART,
+    FILES,
+    FLAGS,
+    ROLE,
+    JudgedRuns,
+    catalogue_column,
+    grouped_by,
+    judge_outcomes,
+    with_groups,
+    with_roles,
+)
 from vnnbench.leaderboard.ranking.ranks import PairRow, RankRow, rank_settings
 from vnnbench.leaderboard.ranking.reference import ReferenceRow, reference_rows, without_reference
 from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
@@ -55,7 +67,7 @@ _OF_RUNS = (
 )
 _OF_INSTANCES = (
     *("instance", "problem", "network", "dense_network", "property_sha256", "dense_sha256", "constant_rounding"),
-    *("dataset", "sample", "threshold", "strict", "centre_value", *KIND_COLUMNS, *PREPARATION_COLUMNS),
+    *("suite", "dataset", "sample", "threshold", "strict", "centre_value", *KIND_COLUMNS, *PREPARATION_COLUMNS),
 )
 
 
@@ -64,7 +76,7 @@ def needed_columns(by: Sequence[str] = ()) -> tuple[str, ...]:
 
     Raises `UnknownColumnError` for a column that the catalogue lacks.
     """
-    return (*_OF_RUNS, *_OF_INSTANCES, *map(catalogue_column, by))
+    return (*_OF_RUNS, *_OF_INSTANCES, *(column for column in map(catalogue_column, by) if column != ROLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +166,23 @@ class Conditions:
 class Leaderboard:
     """Everything that a leaderboard shows.
 
-    by: the columns that runs are grouped by (`outcomes.grouped_by`). planted, proven: how often such answers were
-    found. certified, claimed: the robust runs within their limits, each counted once, by their evidence. reference: the
-    rows of what is not ranked, which no other field contains.
+    by: the columns that runs are grouped by (`outcomes.grouped_by`), those of `FILES` included: solvers are compared on
+    files of one kind. problems_by: those of the rows about problems (surrogates, surrogate_values, sensitivity,
+    reference); approaches_by: those of approaches. planted, proven: how often such answers were found. certified,
+    claimed: the robust runs within their limits, each counted once, by their evidence. reference: the rows of what is
+    not ranked, which no other field contains.
     """
 
     by: tuple[str, ...]
+    problems_by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
     virtual_best: tuple[VirtualBest, ...]
     ranks: tuple[RankRow, ...]
     pairs: tuple[PairRow, ...]
     surrogates: tuple[SurrogateRow, ...]
     surrogate_values: tuple[SurrogateValueRow, ...]
+    approaches_by: tuple[str, ...]
+    approaches: tuple[ApproachRow, ...]
     faults: tuple[FaultRow, ...]
     common: tuple[CommonSet, ...]
     sensitivity: tuple[SensitivityRow, ...]
@@ -185,36 +202,50 @@ def read_leaderboard(path: Path, by: Sequence[str] = ()) -> Leaderboard:
 def build_leaderboard(
     runs: pd.DataFrame, by: Sequence[str] = (), wrong_elsewhere: Collection[WrongAnswer] = ()
 ) -> Leaderboard:
-    """Rank the settings of a ledger (`reader.read_runs`), within each machine, goal and value of the columns `by`.
+    """Rank the settings of a ledger (`reader.read_runs`), within each machine, goal and kind of file, and each value of
+    the columns `by`.
 
     wrong_elsewhere: if `runs` is a part of a ledger, the `wrong_answers` of the rest.
     Raises `UnknownColumnError` (a `LedgerError`) for a column that the catalogue lacks.
     """
     for name in by:
         catalogue_column(name)
-    by = grouped_by(runs, by)
-    everything, reference = runs, reference_rows(runs, by)
+    everything = with_roles(runs)
+    problems_by, approaches_by = grouped_by(everything, by), grouped_by(everything, by, (*APART, SUITE))
+    reference = reference_rows(everything, problems_by)
     runs = without_reference(everything) if reference else everything
+    by = grouped_by(runs, by, (*APART, *FILES))
     if runs.empty:
         none = _conditions(everything, runs, ())
-        return Leaderboard(by, (), (), (), (), (), (), (), (), (), none, reference=reference)
+        return Leaderboard(
+            *(problems_by, problems_by, (), (), (), (), (), ()),
+            approaches_by,
+            *((), (), (), ()),
+            none,
+            reference=reference,
+        )
     judged = judge_outcomes(runs, by)
-    judged = judged.with_outcomes(below_line=_below_line(judged, wrong_answers(judged) | set(wrong_elsewhere)))
+    wrong = wrong_answers(judged) | set(wrong_elsewhere)
+    judged = judged.with_outcomes(below_line=_below_line(judged, wrong))
     contests, common_sets = find_contests(judged)
-    even = with_even_limits(judged, contests)
+    even, problems = with_even_limits(judged, contests), with_groups(judged, problems_by)
     numbers: list[Callable[[], Any]] = [
         partial(measure_settings, contests, even),
-        partial(_compare, contests, judged, even),
+        partial(_compare, contests, even, problems),
+        partial(rank_approaches, everything, approaches_by, {setting for _, setting in wrong}),
     ]
-    (measures, virtual_best), compared = at_once(numbers, len(runs) > MANY_RUNS)
+    (measures, virtual_best), compared, approaches = at_once(numbers, len(runs) > MANY_RUNS)
     return Leaderboard(
         by=by,
+        problems_by=problems_by,
         settings=_setting_rows(judged, measures, compared.ranks),
         virtual_best=virtual_best,
         ranks=compared.ranks,
         pairs=compared.pairs,
         surrogates=compared.surrogates,
         surrogate_values=compared.surrogate_values,
+        approaches_by=approaches_by,
+        approaches=_as_labelled(approaches, [*judged.settings, *(row.setting for row in reference)]),
         faults=_fault_rows(judged),
         common=common_sets,
         sensitivity=compared.sensitivity,
@@ -225,6 +256,12 @@ def build_leaderboard(
         claimed=judged.runs.loc[judged.outcomes["robust_claimed"], "run"].nunique(),
         reference=reference,
     )
+
+
+def _as_labelled(approaches: Sequence[ApproachRow], settings: Sequence[Setting]) -> tuple[ApproachRow, ...]:
+    """Return the approaches with their settings as these label them."""
+    labelled = {setting.unlabelled: setting for setting in settings}
+    return tuple(replace(row, setting=labelled[row.setting.unlabelled]) for row in approaches)
 
 
 def _known_answers(runs: pd.DataFrame, judged: JudgedRuns, column: str) -> KnownAnswers:
@@ -275,15 +312,16 @@ class _Compared:
     sensitivity: tuple[SensitivityRow, ...]
 
 
-def _compare(contests: Sequence[Contest], judged: JudgedRuns, even: JudgedRuns) -> _Compared:
-    """Compute the parts that do not need the measures; `even` holds the same runs with even limits."""
+def _compare(contests: Sequence[Contest], even: JudgedRuns, problems: JudgedRuns) -> _Compared:
+    """Compute the parts that do not need the measures; `even` holds the runs with even limits, `problems` those with
+    their own limits in groups of problems."""
     ranks, pairs = rank_settings(contests, even)
     return _Compared(
         ranks=ranks,
         pairs=pairs,
-        surrogates=compare_surrogates(judged),
-        surrogate_values=compare_values(judged),
-        sensitivity=measure_sensitivity(judged),
+        surrogates=compare_surrogates(problems),
+        surrogate_values=compare_values(problems),
+        sensitivity=measure_sensitivity(problems),
     )
 
 

@@ -26,8 +26,10 @@ PENALTIES = (2.0, 10.0)
 class Measures:
     """A setting's measures over a common set of `common_runs` runs; None where that is empty.
 
+    Here a file counts as solved if the solver is done with it, with an answer or without (`finished` of `outcomes`).
+
     sgmK_seconds: shifted geometric mean with shift K s; sgmK_ratio: scaled to the best of the ranked settings.
-    parK_seconds: mean, an unsolved run counting as K times its limit. median_first_counterexample_seconds is among the
+    parK_seconds: mean, an unsolved file counting as K times its limit. median_first_counterexample_seconds is among the
     runs that have one. The integrals are means over the runs whose steps were recorded, the dual one over those on
     dense networks. gap: mean of `aggregates.relative_gap` of the solver's value and bound at the end, 1 where one is
     missing. nodes: shifted geometric mean, shift 100, over the runs whose solver reported a number. NAME_runs: the
@@ -95,7 +97,7 @@ def measure_settings(
     runs, outcomes = judged.runs, judged.outcomes
     below_line = below_line_of(judged)
     steps = integrals(judged)
-    facts: dict[str, Any] = {name: outcomes[name] for name in ("seconds", "solved", "limit", "first_success_seconds")}
+    facts: dict[str, Any] = {name: outcomes[name] for name in ("seconds", "finished", "limit", "first_success_seconds")}
     facts |= {str(name): steps[name] for name in steps} | {"nodes": runs["nodes"]}
     facts["gap"] = aggregates.relative_gap(runs["claimed_value"].to_numpy(float), runs["dual_bound"].to_numpy(float))
     facts |= _value_facts(judged)
@@ -137,13 +139,13 @@ def _value_facts(judged: JudgedRuns) -> dict[str, np.ndarray]:
     }
 
 
-def _times(seconds: np.ndarray, solved: np.ndarray, limit: np.ndarray) -> dict[str, float | None]:
+def _times(seconds: np.ndarray, finished: np.ndarray, limit: np.ndarray) -> dict[str, float | None]:
     """Return the measures of time, which the virtual best setting has too."""
     return {
         "common_runs": len(seconds),
-        "common_solved": int(solved.sum()),
+        "common_solved": int(finished.sum()),
         **{f"sgm{shift:g}_seconds": aggregates.shifted_geometric_mean(seconds, shift) for shift in SHIFTS},
-        **{f"par{k:g}_seconds": aggregates.penalized_average(seconds, solved, limit, k) for k in PENALTIES},
+        **{f"par{k:g}_seconds": aggregates.penalized_average(seconds, finished, limit, k) for k in PENALTIES},
     }
 
 
@@ -152,7 +154,7 @@ def _numbers(facts: dict[str, np.ndarray]) -> dict[str, float | None]:
     known = {name: column[~np.isnan(column)] for name, column in facts.items()}
     primal, dual, nodes = known["primal"], known["dual"], known["nodes"]
     return {
-        **_times(facts["seconds"], facts["solved"] > 0, facts["limit"]),
+        **_times(facts["seconds"], facts["finished"] > 0, facts["limit"]),
         "median_first_counterexample_seconds": aggregates.median_first_success(facts["first_success_seconds"]),
         "primal_integral_seconds": aggregates.mean(primal),
         "primal_integral_runs": len(primal),
@@ -179,8 +181,8 @@ def _together(
     facts: dict[str, np.ndarray], ranked: list[int]
 ) -> tuple[dict[str, float | None], dict[int, dict[str, float | None]]]:
     """Return the measures of the virtual best setting, and by position what it loses without that setting."""
-    seconds, solved, limit = (facts[name][:, ranked] for name in ("seconds", "solved", "limit"))
-    times = np.where(solved > 0, seconds, np.nan)
+    seconds, finished, limit = (facts[name][:, ranked] for name in ("seconds", "finished", "limit"))
+    times = np.where(finished > 0, seconds, np.nan)
     best, longest = virtual_best(times), limit.max(axis=1, initial=0.0)
     numbers = _times(np.where(np.isnan(best), longest, best), ~np.isnan(best), longest)
     found = zip(ranked, contributions(times, longest), strict=True) if len(times) else ()

@@ -9,10 +9,11 @@ optimal     the solver claims the optimum within the time limit, unless its own 
 robust      a claim within the time limit: certified by a checked proof, or by the solver alone
 solved      goal find or decide: a success, or robust. Goal optimize: optimal, with a confirmed answer (a success,
             robust, a value): with this goal a good incumbent is not the answer. Never a wrong run
-seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
 spent       not solved, although the file was solved to its end within the time limit (optimal, infeasible): none of the
             run's candidates is an answer. A surrogate's file says nothing about the dense network, and another run on
             it, which ends with other candidates, may find an answer. Never a wrong run
+finished    solved or spent: the solver is done with the file, and nothing that it said of it is refuted
+seconds     wall time of a finished run (at most its limit: stopping a solver takes a moment), else the time limit
 values      a value was confirmed on a problem without a threshold, at a candidate that arrived within the time limit
 wrong       fault solver or formulation
 tolerance   fault tolerance: the run deviates within tolerances
@@ -37,6 +38,7 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.common.tolerances import CLAIM_TOLERANCE
+from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, INSTANCE_NAMES
 from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, SETTING_LIMIT, Setting, by_setting, label_settings
 from vnnbench.leaderboard.records.steps import best_in_time
@@ -50,6 +52,10 @@ APART = (MACHINE, GOAL)
 Times are comparable within one machine only, and a run with the goal optimize is not slow at finding a first
 counterexample.
 """
+ROLE, FORMULATION = "role", "formulation"
+FILES = (ROLE, FORMULATION)
+"""The columns that tell apart what a file is: of a dense network or of a surrogate (`with_roles`), and its formulation.
+Solvers are compared on files of one kind."""
 
 OPTIMIZE = "optimize"
 """The goal that asks for the optimum; all other goals ask for an answer."""
@@ -103,11 +109,11 @@ class UnknownColumnError(LedgerError):
 
 
 def catalogue_column(name: str) -> str:
-    """Return the column of `reader.read_runs` that holds the catalogue's column `name`, or one of `APART`.
+    """Return the column of `reader.read_runs` that holds the catalogue's column `name`, or one of `APART`, or `ROLE`.
 
     Raises `UnknownColumnError`.
     """
-    if name in APART:
+    if name in (*APART, ROLE):
         return name
     if name not in INSTANCE_COLUMNS:
         close = get_close_matches(name, INSTANCE_COLUMNS, n=1, cutoff=0.7)
@@ -116,9 +122,14 @@ def catalogue_column(name: str) -> str:
     return INSTANCE_NAMES.get(name, name)
 
 
-def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that group these runs: those of `APART` with several values, then the columns `by`."""
-    several = [name for name in APART if runs[name].nunique() > 1]
+def with_roles(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with the column `ROLE`: "dense" on the problem itself, "surrogate" on a pruned network."""
+    return runs.assign(**{ROLE: np.where(is_dense(runs), "dense", "surrogate")})
+
+
+def grouped_by(runs: pd.DataFrame, by: Sequence[str], apart: Sequence[str] = APART) -> tuple[str, ...]:
+    """Return the columns that group these runs: those of `apart` with several values, then the columns `by`."""
+    several = [name for name in apart if runs[name].nunique(dropna=False) > 1]
     return tuple(dict.fromkeys([*several, *by]))
 
 
@@ -157,6 +168,12 @@ def judge_outcomes(runs: pd.DataFrame, by: Sequence[str] = ()) -> JudgedRuns:
     return JudgedRuns(runs, outcomes, settings, groups)
 
 
+def with_groups(judged: JudgedRuns, by: Sequence[str]) -> JudgedRuns:
+    """Return the same runs in groups by these columns."""
+    groups, group = _groups_of(judged.runs, by)
+    return replace(judged.with_outcomes(group=group), groups=groups)
+
+
 def with_limits(judged: JudgedRuns, limits: np.ndarray) -> JudgedRuns:
     """Return the same runs with other time limits (n_runs,) in seconds, and their outcomes within these."""
     runs = judged.runs.assign(time_limit_seconds=limits)
@@ -178,13 +195,14 @@ def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
     optimal = _is(runs["termination"], Termination.OPTIMAL) & in_time & ~_leaves_a_gap(runs)
     found = optimal & (success | robust | ~np.isnan(value))
     solved = np.where(_is(runs["goal"], OPTIMIZE), found, success | robust) & ~wrong
-    ended = optimal | (_is(runs["termination"], Termination.INFEASIBLE) & in_time)
+    spent = (optimal | (_is(runs["termination"], Termination.INFEASIBLE) & in_time)) & ~solved & ~wrong
     return {
         "limit": limit,
-        "seconds": np.where(solved, np.minimum(wall, limit), limit),
+        "finished": solved | spent,
+        "seconds": np.where(solved | spent, np.minimum(wall, limit), limit),
         "first_success_seconds": np.where(success, first, np.nan),
         "solved": solved,
-        "spent": ended & ~solved & ~wrong,
+        "spent": spent,
         "counterexamples": success,
         "robust_certified": robust & certified,
         "robust_claimed": robust & ~certified,
@@ -249,11 +267,11 @@ def _groups_of(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object
 
 
 def catalogue_value(value: object, name: str) -> object:
-    """Return a value of the catalogue, or of one of `APART`, as a Python value.
+    """Return a value of the catalogue, or of one of `APART` or `ROLE`, as a Python value.
 
     Null becomes None, and integers stay integers beside nulls.
     """
     if pd.isna(value):  # type: ignore[call-overload]
         return None
-    kind = "TEXT" if name in APART else INSTANCE_COLUMNS[name].split()[0]
+    kind = "TEXT" if name in (*APART, ROLE) else INSTANCE_COLUMNS[name].split()[0]
     return {"INTEGER": int, "REAL": float, "TEXT": str}[kind](value)

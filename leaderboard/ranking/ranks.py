@@ -1,9 +1,10 @@
 """The ranks of the settings, their intervals, pairwise tests, and the ranks by other measures.
 
 rank        1 + the number of better settings, by the shifted geometric mean of wall time with shift 10 s over the
-            common set. An unsolved run counts as its time limit, as in H. Mittelmann's benchmarks; runs of settings
-            with different limits are cut at the shortest (`common_sets.with_even_limits`). Equal means share a rank. A
-            setting with a wrong answer anywhere in the ledger has no rank, and is below the line
+            common set. A file that is not solved to its end, or to an answer, counts as its time limit, as in H.
+            Mittelmann's benchmarks; runs of settings with different limits are cut at the shortest
+            (`common_sets.with_even_limits`). Equal means share a rank. A setting with a wrong answer anywhere in the
+            ledger has no rank, and is below the line
 pairs       a sign-flip test of the same mean (`sign_flips`), over independent problems: problems that share an image
             are one, with all their instances, seeds and permutations. Holm's correction over the pairs of the group
 interval    of the rank: from 1 + the number of settings that are significantly better, to the number of settings less
@@ -36,11 +37,11 @@ MEASURES = {
     "sgm10": "shifted geometric mean, shift 10 s: the rank itself",
     "sgm1": "the same with shift 1 s",
     "sgm100": "the same with shift 100 s",
-    "par2": "mean time, an unsolved run counting as twice its limit",
-    "par10": "mean time, an unsolved run counting as ten times its limit",
-    "solved": "number of solved runs, equal numbers as sgm10",
+    "par2": "mean time, an unsolved file counting as twice its limit",
+    "par10": "mean time, an unsolved file counting as ten times its limit",
+    "solved": "number of solved files, equal numbers as sgm10",
     "solved_by_all": "as sgm10, over the triples that every ranked setting solved",
-    "ended": "as sgm10, with a spent run counting as its wall time: how fast files are solved, with or without answer",
+    "answered": "as sgm10, with a spent run counting as its limit: how soon files give answers",
     **{
         f"{kind}_{name}": f"as sgm10, a counterexample counting if {text} it lies within {name} of the input set"
         for kind, text in (("as_given", "as given"), ("repaired", "before repair"))
@@ -181,10 +182,10 @@ def _tolerance_seconds(judged: JudgedRuns) -> pd.DataFrame:
     """Return every run's seconds at each tolerance, by the name of the measure."""
     runs, outcomes = judged.runs, judged.outcomes
     seconds, limit = outcomes["seconds"].to_numpy(float), outcomes["limit"].to_numpy(float)
-    success, solved, wrong = (outcomes[name].to_numpy(bool) for name in ("counterexamples", "solved", "wrong"))
-    whole = np.where(success & solved, seconds, np.minimum(runs["wall_seconds"].to_numpy(float), limit))
+    success, finished, wrong = (outcomes[name].to_numpy(bool) for name in ("counterexamples", "finished", "wrong"))
+    whole = np.where(success & finished, seconds, np.minimum(runs["wall_seconds"].to_numpy(float), limit))
     depends = runs["threshold"].notna() & runs["primal_steps"].notna() & runs["goal"].isin(["find", "decide"])
-    depends &= ~(solved & ~success)  # a run solved by a bound does not depend on it
+    depends &= ~(finished & ~success)  # a run that ended in another way does not depend on it
     violations = violations_in_time(runs)
     return pd.DataFrame(
         {
@@ -200,20 +201,19 @@ def _by_measure(
     contest: Contest, judged: JudgedRuns, at_tolerance: pd.DataFrame
 ) -> dict[str, NDArray[np.int64] | None]:
     """Return the ranks of the contest's settings by each of `MEASURES`."""
-    runs, outcomes = judged.runs, judged.outcomes
-    seconds, limit, solved = (contest.of(outcomes[name]) for name in ("seconds", "limit", "solved"))
-    easy = solved.all(axis=1)
-    ended = np.where(contest.of(outcomes["spent"]), np.minimum(contest.of(runs["wall_seconds"]), limit), seconds)
+    outcomes = judged.outcomes
+    seconds, limit, finished = (contest.of(outcomes[name]) for name in ("seconds", "limit", "finished"))
+    easy = finished.all(axis=1)
     order = ranks_of(_mean_log(seconds, RANK_SHIFT).round(12))
     badness: dict[str, NDArray[Any] | None] = {
         "sgm10": _mean_log(seconds, RANK_SHIFT),
         "sgm1": _mean_log(seconds, 1.0),
         "sgm100": _mean_log(seconds, 100.0),
-        "par2": np.where(solved, seconds, 2 * limit).mean(axis=0),
-        "par10": np.where(solved, seconds, 10 * limit).mean(axis=0),
-        "solved": order - (len(order) + 1) * solved.sum(axis=0),
+        "par2": np.where(finished, seconds, 2 * limit).mean(axis=0),
+        "par10": np.where(finished, seconds, 10 * limit).mean(axis=0),
+        "solved": order - (len(order) + 1) * finished.sum(axis=0),
         "solved_by_all": _mean_log(seconds[easy], RANK_SHIFT) if easy.any() else None,
-        "ended": _mean_log(ended, RANK_SHIFT),
+        "answered": _mean_log(np.where(contest.of(outcomes["solved"]), seconds, limit), RANK_SHIFT),
         **{str(name): _mean_log(contest.of(at_tolerance[name]), RANK_SHIFT) for name in at_tolerance},
     }
     return {

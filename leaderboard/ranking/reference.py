@@ -24,7 +24,7 @@ SOLVERS = ("solvers_ran", "solvers_found")
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRow:
-    """One setting of a reference in one group (catalogue values in the order of `Leaderboard.by`).
+    """One setting of a reference in one group (catalogue values in the order of `Leaderboard.problems_by`).
 
     counterexamples, values: runs that found one, confirmed exactly on the dense network within the time limit. alone:
     runs with a counterexample on an instance that solvers ran without finding one. robust_certified, robust_claimed: as

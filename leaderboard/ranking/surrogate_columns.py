@@ -1,7 +1,7 @@
-"""The columns of the tables that compare surrogates with dense networks.
+"""The columns of the tables that compare surrogates with dense networks, and approaches on problems.
 
-Their rows are a `SurrogateRow`, a `SurrogateValueRow` or a `SizeRow`. The columns are entries of `columns.COLUMNS`;
-the docstring of that module says how to add one.
+Their rows are a `SurrogateRow`, a `SurrogateValueRow`, a `SizeRow` or an `ApproachRow`. The columns are entries of
+`columns.COLUMNS`; the docstring of that module says how to add one.
 """
 
 from __future__ import annotations
@@ -179,4 +179,40 @@ SURROGATE_VALUE_COLUMNS = (
             Table.SITE_SURROGATE_VALUES: Shown(about="share of pairs where the surrogate run's best value is smaller"),
         },
     ),
+)  # fmt: skip
+
+APPROACH_COLUMNS = (
+    Column(
+        "rank", "rank",
+        "1 + the number of approaches that found more counterexamples, or as many with a smaller sgm1; none for what "
+        "is beside the ranking",
+        {
+            Table.APPROACHES: Shown(
+                about="rank: by found, then by sgm1, the geometric mean, shifted by 1 s, of the seconds to the first "
+                "counterexample of the dense network, with the preparation of the file: bounding, pruning, finetuning. "
+                "Nothing found counts as the time limit."
+            )
+        },
+        text=lambda rank: NONE if rank is None else str(rank),
+    ),
+    Column(
+        "problems", "", "problems, with each seed and permutation, that every ranked approach ran",
+    ),
+    Column(
+        "found", "found", "those with a counterexample, confirmed in exact arithmetic",
+        {Table.APPROACHES: Shown(about="found: of the problems, with each seed, that every approach ran.")},
+        cell=lambda row: f"{row.found} of {row.problems}",
+    ),
+    _Share("share", "share", "found over problems", {Table.APPROACHES: Shown(about="")}, exported=False),
+    Column(
+        "sgm1_seconds", "sgm1",
+        "shifted geometric mean, shift 1 s, of the seconds of preparation and to the first counterexample; where none "
+        "was found, the time limit, the shortest of those compared",
+        {Table.APPROACHES: Shown(about="")},
+        unit="s", text=format_number,
+    ),
+    Column("unprepared", "", "runs whose time of preparation was not recorded, and counts as 0"),
+    Column("is_reference", "", "true for what runs beside the solvers, and is not ranked"),
+    Column("is_oracle", "", "true for the best of several rates on each problem, as if the best were known before"),
+    Column("below_line", "", "true if the setting gave a wrong answer anywhere, and therefore has no rank"),
 )  # fmt: skip

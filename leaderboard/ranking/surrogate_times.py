@@ -57,7 +57,7 @@ class SurrogateRow:
     that answer it on the dense network too. uncounted: surrogate runs whose candidates were not counted.
     prepared: pairs with all times recorded, None if no pair of `pairs` has them; prepared_*: the same numbers over
     these, with preparation.
-    group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.by`.
+    group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.problems_by`.
     """
 
     group: tuple[object, ...]
@@ -156,7 +156,7 @@ def time_pairs(judged: JudgedRuns) -> pd.DataFrame:
     found = outcomes.loc[relevant, "first_success_seconds"]
     seconds = found.fillna(outcomes.loc[relevant, "limit"])
     asked = runs.loc[relevant]
-    prepared = np.minimum(seconds + _preparation(asked), outcomes.loc[relevant, "limit"])
+    prepared = np.minimum(seconds + preparation_seconds(asked), outcomes.loc[relevant, "limit"])
     measured = pd.DataFrame(
         {
             "run": asked["run"], "seconds": seconds, "found": found.notna(), "prepared": prepared,
@@ -167,7 +167,7 @@ def time_pairs(judged: JudgedRuns) -> pd.DataFrame:
     return pair_runs(judged, measured)
 
 
-def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
+def preparation_seconds(runs: pd.DataFrame) -> pd.Series[float]:
     """Return the seconds of bounding, pruning and finetuning that an instance has; NaN where one is not known."""
     alone, shared, pruning, bounding = (runs[name].astype(float) for name in PREPARATION_COLUMNS)
     is_finetuned = runs["finetuned"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +14,7 @@ import pandas as pd
 from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty, measure_difficulty
 from vnnbench.leaderboard.ranking.integrals import references
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
-from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
+from vnnbench.leaderboard.ranking.outcomes import FILES, GOAL, MACHINE, JudgedRuns, judge_outcomes, with_roles
 from vnnbench.leaderboard.ranking.reference import told_by_solvers, without_reference
 from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
@@ -23,6 +24,7 @@ from vnnbench.leaderboard.site.evidence import InstanceEvidence, LibraryCopy
 from vnnbench.leaderboard.site.file_names import file_names
 from vnnbench.leaderboard.site.heads import word_of
 from vnnbench.leaderboard.site.styles import Look, look_of
+from vnnbench.leaderboard.text import NONE
 
 NO_SUITE = "imported"
 """The name that stands for a suite where instances belong to none."""
@@ -79,16 +81,29 @@ class InstancePage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GoalRanking:
-    """The ranking of the settings with one goal; a run for the optimum is not slow at finding a first counterexample.
+class FileRanking:
+    """The ranking of the settings with one goal, on one machine, on files of one kind: a run for the optimum is not
+    slow at finding a first counterexample, and the end of a surrogate's file says nothing about the dense network.
 
-    machine: None where all runs of the ledger come from one; else the runs of each machine are ranked by themselves.
-    rows: the places of the runs in the ledger."""
+    role: "dense" or "surrogate". rows: the places of the runs in the ledger."""
 
     goal: str
-    machine: str | None
+    machine: str
+    role: str
+    formulation: str
     leaderboard: Leaderboard
     rows: np.ndarray
+
+
+def part_of(ranking: FileRanking, rankings: Sequence[FileRanking]) -> str:
+    """Name what distinguishes a ranking from the others; "" where it is the only one."""
+    words = {
+        "goal": f"goal {ranking.goal}",
+        "role": f"{ranking.role} files",
+        "formulation": ranking.formulation,
+        "machine": ranking.machine,
+    }
+    return ", ".join(word for name, word in words.items() if len({getattr(own, name) for own in rankings}) > 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +113,7 @@ class SuitePage:
     name: str
     href: str
     leaderboard: Leaderboard
-    by_goal: tuple[GoalRanking, ...]
+    rankings: tuple[FileRanking, ...]
     instances: tuple[InstancePage, ...]
 
 
@@ -112,7 +127,7 @@ class Contents:
 
     source: Source
     leaderboard: Leaderboard
-    by_goal: tuple[GoalRanking, ...]
+    rankings: tuple[FileRanking, ...]
     judged: JudgedRuns
     settings: tuple[SettingPage, ...]
     instances: tuple[InstancePage, ...]
@@ -201,7 +216,7 @@ def gather(source: Source) -> Contents:
     return Contents(
         source=source,
         leaderboard=rankings.of(everything),
-        by_goal=rankings.by_goal(everything),
+        rankings=rankings.rankings(everything),
         judged=judged,
         settings=settings,
         instances=instances,
@@ -284,8 +299,7 @@ class _Rankings:
     """Leaderboards of parts of a ledger, each built once. wrong: the settings with a wrong answer anywhere in it."""
 
     def __init__(self, runs: pd.DataFrame, wrong: set[WrongAnswer]) -> None:
-        self._runs, self._wrong = runs.join([references(runs), told_by_solvers(runs)]), wrong
-        self._several = runs["machine"].nunique() > 1
+        self._runs, self._wrong = with_roles(runs).join([references(runs), told_by_solvers(runs)]), wrong
         self._built: dict[bytes, Leaderboard] = {}
 
     def of(self, rows: np.ndarray) -> Leaderboard:
@@ -295,14 +309,17 @@ class _Rankings:
             self._built[key] = build_leaderboard(self._runs.iloc[rows].reset_index(drop=True), (), self._wrong)
         return self._built[key]
 
-    def by_goal(self, rows: np.ndarray) -> tuple[GoalRanking, ...]:
-        """Rank these rows, each goal on each machine by itself; the ranking with the most runs is first."""
-        goals, machines = (self._runs[name].to_numpy()[rows] for name in ("goal", "machine"))
+    def rankings(self, rows: np.ndarray) -> tuple[FileRanking, ...]:
+        """Rank these rows, each goal, machine and kind of file by itself. The goal and machine with the most runs come
+        first, there dense files, and of these the formulation with the most runs."""
+        columns = (self._runs[name].iloc[rows].fillna(NONE).astype(str) for name in (GOAL, MACHINE, *FILES))
+        kinds = np.array([*zip(*columns, strict=True)], dtype=object)
         found = []
-        for goal, machine in sorted(set(zip(goals, machines, strict=True))):
-            own = rows[(goals == goal) & (machines == machine)]
-            found.append(GoalRanking(str(goal), str(machine) if self._several else None, self.of(own), own))
-        return tuple(sorted(found, key=lambda ranking: -len(ranking.rows)))
+        for goal, machine, role, formulation in sorted(set(map(tuple, kinds))):
+            own = rows[(kinds == (goal, machine, role, formulation)).all(axis=1)]
+            found.append(FileRanking(goal, machine, role, formulation, self.of(own), own))
+        runs = Counter((own.goal, own.machine) for own in found for _ in own.rows)
+        return tuple(sorted(found, key=lambda own: (-runs[own.goal, own.machine], own.role, -len(own.rows))))
 
 
 def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage], rankings: _Rankings) -> tuple[SuitePage, ...]:
@@ -312,7 +329,7 @@ def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage], rankings: _Ra
     for name, short in names.items():
         rows = np.flatnonzero((suite == name).to_numpy(bool))
         own = tuple(page for page in instances if (page.facts["suite"] or NO_SUITE) == name)
-        pages.append(SuitePage(name, f"suites/{short}.html", rankings.of(rows), rankings.by_goal(rows), own))
+        pages.append(SuitePage(name, f"suites/{short}.html", rankings.of(rows), rankings.rankings(rows), own))
     return tuple(pages)
 
 

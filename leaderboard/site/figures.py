@@ -211,7 +211,11 @@ def surrogate_ratios(contents: Contents, board: Leaderboard) -> Figure | None:
         page = contents.page_of(row.setting)
         own = series.setdefault(page.number, _series(page, x=[], kinds=[], pairs=[]))
         own["x"].append(float(f"{ratio:.4g}"))
-        parts = [kind_text(row), *([row.formulation] if several else []), *beside_label(board.by, row.group)]
+        parts = [
+            kind_text(row),
+            *([row.formulation] if several else []),
+            *beside_label(board.problems_by, row.group),
+        ]
         own["kinds"].append(hover(", ".join(map(str, parts))))
         own["pairs"].append(row.pairs)
     kinds = sorted({kind for own in series.values() for kind in own["kinds"]}, reverse=True)

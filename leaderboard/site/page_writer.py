@@ -11,7 +11,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from vnnbench.leaderboard.site.content import Contents, GoalRanking, InstancePage, Record
+from vnnbench.leaderboard.site.content import Contents, FileRanking, InstancePage, Record
 from vnnbench.leaderboard.site.evidence import InstanceEvidence
 from vnnbench.leaderboard.site.figures import data_script
 from vnnbench.leaderboard.site.file_names import file_names
@@ -51,7 +51,7 @@ class Writer:
             yield script, data_script(data)
 
     @cache  # noqa: B019 (as long-lived as the site)
-    def matrix(self, contest: GoalRanking) -> Matrix:
+    def matrix(self, contest: FileRanking) -> Matrix:
         """Return the times of a contest, which several plots show."""
         return Matrix(self.contents, contest)
 

@@ -9,7 +9,7 @@ from vnnbench.leaderboard.ranking.column_form import Rows, Table
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.site import figures, run_tables, setting_tables, summary
 from vnnbench.leaderboard.site.citations import TITLE
-from vnnbench.leaderboard.site.content import GoalRanking, InstancePage, SuitePage
+from vnnbench.leaderboard.site.content import FileRanking, InstancePage, SuitePage, part_of
 from vnnbench.leaderboard.site.evidence import InstanceEvidence
 from vnnbench.leaderboard.site.heads import WORDS
 from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
@@ -21,7 +21,7 @@ from vnnbench.leaderboard.words import Verdict
 GALLERY = 6
 SHOWN_OTHERWISE = {
     Table.ANSWERS, Table.TIMES, TOLERANCE_TITLE, Table.SURROGATES, Table.SURROGATE_VALUES, Table.PREPARATION,
-    Table.REFERENCE,
+    Table.REFERENCE, Table.APPROACHES,
 }  # fmt: skip
 """The sheets of the leaderboard that the pages show in another form or place."""
 
@@ -29,7 +29,7 @@ SHOWN_OTHERWISE = {
 def overview(writer: Writer) -> Iterator[File]:
     """Yield the overview, the first page of a site."""
     contents = writer.contents
-    contests, drawn = _contests(writer, contents.by_goal, "", pairs=True)
+    contests, drawn = _contests(writer, contents.rankings, "", pairs=True)
     surrogates = figures.surrogate_scatter(contents, "")
     ratios = figures.surrogate_ratios(contents, contents.leaderboard)
     drawn += [figure for figure in (surrogates, ratios) if figure]
@@ -63,7 +63,7 @@ def overview(writer: Writer) -> Iterator[File]:
 
 def suite_page(writer: Writer, suite: SuitePage) -> Iterator[File]:
     """Yield the page of a suite: its ranking and its instances."""
-    contests, drawn = _contests(writer, suite.by_goal, "../", pairs=False)
+    contests, drawn = _contests(writer, suite.rankings, "../", pairs=False)
     data = {"figures": drawn, "tables": {"instances": run_tables.instance_table(writer.contents, suite, "../")}}
     yield from writer.page(
         "suite.html", suite.href, data, suite=suite, counts=_answer_counts(suite), contests=contests,
@@ -72,7 +72,7 @@ def suite_page(writer: Writer, suite: SuitePage) -> Iterator[File]:
 
 
 def _contests(
-    writer: Writer, contests: Sequence[GoalRanking], root: str, *, pairs: bool
+    writer: Writer, contests: Sequence[FileRanking], root: str, *, pairs: bool
 ) -> tuple[list[dict[str, Any]], list[figures.Figure]]:
     """Return the values for templates and the plots of each contest; `pairs`: with a plot of any two settings."""
     shown, drawn = [], []
@@ -88,7 +88,7 @@ def _contests(
         contribution_heads, contributed = setting_tables.contributions(writer.contents, board, matrix)
         shown.append(
             {
-                "part": _part(contest, contests),
+                "part": part_of(contest, contests),
                 "suffix": suffix,
                 "in_seconds": setting_tables.names_in_seconds(),
                 "columns": columns,
@@ -113,12 +113,6 @@ def _contests(
     return shown, drawn
 
 
-def _part(contest: GoalRanking, contests: Sequence[GoalRanking]) -> str:
-    """Name what distinguishes this contest from the others; "" where it is the only one."""
-    goal = f"goal {contest.goal}" if len({own.goal for own in contests}) > 1 else ""
-    return ", ".join(word for word in (goal, contest.machine) if word)
-
-
 def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | None) -> dict[str, Any]:
     """Return the values of the comparison with surrogates. Only a suite is compared by size: elsewhere one architecture
     may belong to several data sets."""
@@ -132,10 +126,13 @@ def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | Non
         "surrogate_rows": rows,
         "surrogate_value_columns": value_columns,
         "surrogate_value_rows": value_rows,
+        "approaches": [sheet for sheet in sheets_of(leaderboard) if sheet.title == Table.APPROACHES],
         "preparation": [sheet for sheet in sheets_of(leaderboard) if sheet.title == Table.PREPARATION],
         "sizes": size_sheets(writer.contents, suite) if suite else [],
         "surrogate_legend": [
-            writer.contents.page_of(row.setting) for row in leaderboard.settings if row.setting in settings
+            *dict.fromkeys(
+                writer.contents.page_of(row.setting) for row in leaderboard.settings if row.setting in settings
+            )
         ],
     }
 

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from vnnbench.leaderboard.ranking.column_form import Table
 from vnnbench.leaderboard.ranking.columns import columns_of
 from vnnbench.leaderboard.site import figures, run_tables, setting_tables
-from vnnbench.leaderboard.site.content import GoalRanking, SettingPage, SuitePage, options_text
+from vnnbench.leaderboard.site.content import FileRanking, SettingPage, SuitePage, options_text, part_of
 from vnnbench.leaderboard.site.page_writer import File, Writer
 
 
 def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
     """Yield the page of a setting, and its script."""
     contents = writer.contents
-    places: list[tuple[SuitePage | None, GoalRanking]] = [(None, own) for own in contents.by_goal]
-    places += [(suite, own) for suite in contents.suites for own in suite.by_goal]
+    places: list[tuple[SuitePage | None, Sequence[FileRanking]]] = [(None, contents.rankings)]
+    places += [(suite, suite.rankings) for suite in contents.suites]
     found = [
-        (suite, own, row)
-        for suite, own in places
+        (suite, part_of(own, rankings), own, row)
+        for suite, rankings in places
+        for own in rankings
         for row in own.leaderboard.settings
         if contents.page_of(row.setting) is page
     ]
     columns = columns_of(Table.SITE_RANKING, [row for *_, row in found])
-    drawn = figures.against_best(contents, writer.matrix(found[0][1]), page, "../") if found else None
+    drawn = figures.against_best(contents, writer.matrix(found[0][2]), page, "../") if found else None
     yield from writer.page(
         "setting.html",
         page.href,
@@ -35,9 +36,9 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
         options=options_text(page.setting),
         columns=setting_tables.heads(contents.leaderboard, columns),
         rows=[
-            (suite, own.machine, f"{row.rank} of {len(own.leaderboard.settings)}" if row.rank else None,
+            (suite, part, f"{row.rank} of {len(own.leaderboard.settings)}" if row.rank else None,
              row.below_line, setting_tables.cells(columns, row))
-            for suite, own, row in found
+            for suite, part, own, row in found
         ],
         has_plot=drawn is not None,
         faults=[

@@ -144,7 +144,7 @@ def surrogate_table(
     found = []
     for row in of:
         page = contents.page_of(row.setting)
-        label = ", ".join([page.setting.label, *map(str, beside_label(leaderboard.by, row.group))])
+        label = ", ".join([page.setting.label, *map(str, beside_label(leaderboard.problems_by, row.group))])
         shown = cells(columns, row)
         found.append(SurrogateTableRow(label, page.look, kind_text(row), row.formulation or NONE, shown))
     return heads(leaderboard, columns), found
@@ -159,7 +159,7 @@ def kind_text(row: SurrogateRow | SurrogateValueRow) -> str:
 
 def size_sheets(contents: Contents, suite: SuitePage) -> list[Sheet]:
     """Return the table by size, where the suite's surrogates have several architectures."""
-    rows = compare_sizes(contents.source.runs.iloc[np.sort(np.concatenate([own.rows for own in suite.by_goal]))])
+    rows = compare_sizes(contents.source.runs.iloc[np.sort(np.concatenate([own.rows for own in suite.rankings]))])
     if len({(row.input_side, row.depth, row.width) for row in rows}) < 2:
         return []
     columns = columns_of(Table.SITE_SIZES, rows)

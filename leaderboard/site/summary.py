@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow
 from vnnbench.leaderboard.ranking.sign_flips import least_p
-from vnnbench.leaderboard.site.content import Contents, GoalRanking, SettingPage
+from vnnbench.leaderboard.site.content import Contents, SettingPage, part_of
 from vnnbench.leaderboard.site.rendering import mebibytes
 from vnnbench.leaderboard.tables import phrases
 from vnnbench.leaderboard.text import count, format_number, interval_text
@@ -19,21 +19,24 @@ SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The first settings of a contest, and in words how sure that is; no page where none is ranked or solved a run."""
+    """The first settings of a ranking, and in words how sure that is; no page where none is ranked or solved a file.
+    part: what distinguishes this ranking from the others."""
 
-    contest: GoalRanking
+    part: str
     pages: tuple[SettingPage, ...]
     how_sure: tuple[str, ...]
 
 
 def winners(contents: Contents) -> list[Winner]:
-    """Return the winner of every contest that has settings."""
+    """Return the winner of every ranking that has settings."""
     found = []
-    for contest in contents.by_goal:
-        board = contest.leaderboard
+    for ranking in contents.rankings:
+        board = ranking.leaderboard
         if board.settings:
             first = [row.setting for row in board.settings if row.rank == 1 and row.common_solved]
-            found.append(Winner(contest, tuple(map(contents.page_of, first)), _how_sure(board)))
+            found.append(
+                Winner(part_of(ranking, contents.rankings), tuple(map(contents.page_of, first)), _how_sure(board))
+            )
     return found
 
 

@@ -12,10 +12,11 @@ from itertools import groupby
 from typing import TypeVar
 
 from vnnbench.common.text import plain
+from vnnbench.leaderboard.ranking.approaches import ApproachRow
 from vnnbench.leaderboard.ranking.column_form import Table, TableColumn
 from vnnbench.leaderboard.ranking.columns import columns_of
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
-from vnnbench.leaderboard.ranking.outcomes import GOAL
+from vnnbench.leaderboard.ranking.outcomes import GOAL, ROLE
 from vnnbench.leaderboard.ranking.ranks import RankRow
 from vnnbench.leaderboard.ranking.reference import ReferenceRow
 from vnnbench.leaderboard.ranking.sign_flips import FEWEST
@@ -28,6 +29,8 @@ from vnnbench.leaderboard.text import NONE
 
 _T = TypeVar("_T")
 WRONG_MARK = "✗ "
+APPROACHES_SHOWN = 12
+"""The approaches of a group that a terminal shows."""
 _VIRTUAL_BEST = "virtual best"
 
 TOLERANCE_TITLE = "Effect of tolerance"
@@ -39,8 +42,8 @@ _TOLERANCES_LEGEND = (
 )
 _NO_INTERVAL_LEGEND = f"95% {NONE}: fewer than {FEWEST} independent problems tell nothing."
 _BEFORE = {
-    Table.RANKS: "Ranks by other shifts, by PAR, by the number solved, over the runs that all ranked settings solved "
-    "(easy), with the time of spent runs in place of their limit (ended), and with counterexamples counting at "
+    Table.RANKS: "Ranks by other shifts, by PAR, by the number solved, over the files that all ranked settings solved "
+    "(easy), with spent runs counting as their limit (answered), and with counterexamples counting at "
     "tolerances from 0 to 1e-4, as given and repaired.",
     Table.REFERENCE: "Beside the solvers, judged like them and not ranked. Heuristics prove nothing; the "
     "prover's bounds are claims unless a proof shows them.",
@@ -48,6 +51,7 @@ _BEFORE = {
 _AFTER = {
     Table.TIMES: "virtual best: the fastest setting of every run.",
     Table.RANKS: "!: differs from the rank by sgm10.",
+    Table.APPROACHES: "ft: finetuned. oracle: the best rate of each problem, as if it were known before.",
     Table.SURROGATES: "ft: finetuned.",
     Table.SURROGATE_VALUES: "ft: finetuned.",
 }
@@ -70,7 +74,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One table. name: the head of the rows' names; group_names: the heads of their groups, in markdown."""
+    """One table. name: the head of the rows' names; group_names: the heads of their groups, in markdown. most: how many
+    rows of a section a terminal shows; None: all."""
 
     title: str
     group_names: tuple[str, ...]
@@ -78,6 +83,7 @@ class Sheet:
     columns: Sequence[str]
     rows: tuple[Row, ...]
     legend: str
+    most: int | None = None
 
 
 def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
@@ -88,12 +94,14 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
     """
     rows = leaderboard.settings
     sheets = [_settings_sheet(leaderboard, Table.ANSWERS, rows), _times_sheet(leaderboard)] if rows else []
+    if leaderboard.approaches:
+        sheets.append(_approach_sheet(leaderboard))
     if valued := [row for row in rows if row.value_runs]:
         sheets.append(_settings_sheet(leaderboard, Table.VALUES, valued))
     if any(row.flips for row in leaderboard.ranks):
-        sheets.append(_group_sheet(leaderboard, Table.RANKS, leaderboard.ranks))
+        sheets.append(_group_sheet(leaderboard, Table.RANKS, leaderboard.ranks, leaderboard.by))
     if leaderboard.reference:
-        sheets.append(_group_sheet(leaderboard, Table.REFERENCE, leaderboard.reference))
+        sheets.append(_group_sheet(leaderboard, Table.REFERENCE, leaderboard.reference, leaderboard.problems_by))
     if any(row.depends for row in leaderboard.sensitivity):
         sheets.append(_tolerance_sheet(leaderboard))
     if leaderboard.surrogates:
@@ -163,9 +171,11 @@ def _setting_row(by: tuple[str, ...], row: SettingRow, cells: tuple[str, ...]) -
     return Row(describe_group(by, row.group), _group_texts(row.group), name, cells, row.below_line)
 
 
-def _group_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[RankRow | ReferenceRow]) -> Sheet:
+def _group_sheet(
+    leaderboard: Leaderboard, table: Table, rows: Sequence[RankRow | ReferenceRow], by: tuple[str, ...]
+) -> Sheet:
     """Return a table of settings by group, none of them below the line."""
-    by, columns = leaderboard.by, columns_of(table, rows)
+    columns = columns_of(table, rows)
     named = [
         Row(describe_group(by, row.group), _group_texts(row.group), name_within(by, row.setting), _cells(columns, row))
         for row in rows
@@ -175,7 +185,7 @@ def _group_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[RankRow 
 
 def _tolerance_sheet(leaderboard: Leaderboard) -> Sheet:
     """Return the table of tolerances: its columns are distances (`tolerance.TOLERANCES`), with two rows per setting."""
-    by = leaderboard.by
+    by = leaderboard.problems_by
     rows = tuple(row for own in leaderboard.sensitivity for row in _tolerance_rows(by, own))
     groups = (*beside_label(by, by), "setting")
     return Sheet(TOLERANCE_TITLE, groups, "candidates", _TOLERANCES, rows, _TOLERANCES_LEGEND)
@@ -190,10 +200,35 @@ def _tolerance_rows(by: tuple[str, ...], row: SensitivityRow) -> Iterator[Row]:
 
 
 def _surrogate_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[SurrogateRow | SurrogateValueRow]) -> Sheet:
-    by, columns = leaderboard.by, columns_of(table, rows)
+    by, columns = leaderboard.problems_by, columns_of(table, rows)
     named = [_surrogate_row(by, row, _cells(columns, row)) for row in rows]
     groups = (*_beside_kind(by, by), "setting", "formulation")
     return _sheet(leaderboard, table, columns, _together(named), groups, "surrogate")
+
+
+def _approach_sheet(leaderboard: Leaderboard) -> Sheet:
+    by, columns = leaderboard.approaches_by, columns_of(Table.APPROACHES, leaderboard.approaches)
+    named = [
+        Row(
+            describe_group(by, row.group), _group_texts(row.group), _approach_name(by, row), _cells(columns, row),
+            row.below_line,
+        )
+        for row in leaderboard.approaches
+    ]  # fmt: skip
+    sheet = _sheet(leaderboard, Table.APPROACHES, columns, named, by, "approach")
+    return replace(sheet, most=APPROACHES_SHOWN)
+
+
+def _approach_name(by: tuple[str, ...], row: ApproachRow) -> str:
+    """Return the setting, and what it was run on."""
+    setting = (WRONG_MARK if row.below_line else "") + name_within(by, row.setting)
+    if row.is_reference:
+        return f"{setting} (not ranked)"
+    if row.pruning is None:
+        return f"{setting} {_group_text(row.formulation)}, dense"
+    rate = "oracle" if row.is_oracle else _group_text(row.rate)
+    kind = [_group_text(row.pruning), _group_text(row.structure), *(["ft"] if row.finetuned else []), rate]
+    return f"{setting} {_group_text(row.formulation)}, {' '.join(kind)}"
 
 
 def _together(rows: Sequence[Row]) -> list[Row]:
@@ -215,8 +250,11 @@ def _surrogate_row(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, c
 
 
 def describe_group(by: Sequence[str], group: Sequence[object]) -> str:
-    """Return a group in words, such as "goal decide, depth 2"; "" if there is only one group."""
-    return ", ".join(f"{name} {_group_text(value)}" for name, value in zip(by, group, strict=True))
+    """Return a group in words, such as "goal decide, dense files, depth 2"; "" if there is only one group."""
+    return ", ".join(
+        f"{_group_text(value)} files" if name == ROLE else f"{name} {_group_text(value)}"
+        for name, value in zip(by, group, strict=True)
+    )
 
 
 def name_within(by: Sequence[str], setting: Setting) -> str:

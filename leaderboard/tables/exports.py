@@ -2,8 +2,8 @@
 
 csv    one row per setting and group, every exported column of `ranking.columns`; empty field = none, flags 0|1
 json   {"settings": [..], "virtual_best": [..], "ranks": [..], "pairs": [..], "surrogates": [..],
-       "surrogate_values": [..], "faults": [..], "common": [..], "sensitivity": [..], "conditions": {..},
-       "planted": [..], "proven": [..], "reference": [..]}; null = none
+       "surrogate_values": [..], "approaches": [..], "faults": [..], "common": [..], "sensitivity": [..],
+       "conditions": {..}, "planted": [..], "proven": [..], "reference": [..]}; null = none
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from vnnbench.leaderboard.ranking.approaches import ApproachRow
 from vnnbench.leaderboard.ranking.column_form import Rows
 from vnnbench.leaderboard.ranking.columns import keys_of, record_of
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
@@ -36,7 +37,7 @@ def setting_records(leaderboard: Leaderboard) -> list[dict[str, object]]:
 
 def json_document(leaderboard: Leaderboard) -> str:
     """Return everything that the tables show, unrounded."""
-    by, conditions = leaderboard.by, leaderboard.conditions
+    by, problems_by, conditions = leaderboard.by, leaderboard.problems_by, leaderboard.conditions
     document = {
         "settings": [_setting_record(by, row) | {"settings": options_of(row.setting)} for row in leaderboard.settings],
         "virtual_best": [_group(by, row) | _fields(row, "group") for row in leaderboard.virtual_best],
@@ -50,16 +51,21 @@ def json_document(leaderboard: Leaderboard) -> str:
             | _fields(row, "group", "faster", "slower")
             for row in leaderboard.pairs
         ],
-        "surrogates": [_kind_record(by, row, Rows.SURROGATES) for row in leaderboard.surrogates],
-        "surrogate_values": [_kind_record(by, row, Rows.SURROGATE_VALUES) for row in leaderboard.surrogate_values],
+        "surrogates": [_kind_record(problems_by, row, Rows.SURROGATES) for row in leaderboard.surrogates],
+        "surrogate_values": [
+            _kind_record(problems_by, row, Rows.SURROGATE_VALUES) for row in leaderboard.surrogate_values
+        ],
+        "approaches": [_kind_record(leaderboard.approaches_by, row, Rows.APPROACHES) for row in leaderboard.approaches],
         "faults": [asdict(row) for row in leaderboard.faults],
         "common": [_group(by, row) | _fields(row, "group") for row in leaderboard.common],
-        "sensitivity": [_labelled(by, row) | _fields(row, "group", "setting") for row in leaderboard.sensitivity],
+        "sensitivity": [
+            _labelled(problems_by, row) | _fields(row, "group", "setting") for row in leaderboard.sensitivity
+        ],
         "conditions": asdict(conditions)
         | {name: dict(getattr(conditions, name)) for name in ("enforcement", "counted", "lacking")},
         "planted": _answer_records(leaderboard.planted),
         "proven": _answer_records(leaderboard.proven),
-        "reference": [_labelled(by, row) | record_of(Rows.REFERENCE, row) for row in leaderboard.reference],
+        "reference": [_labelled(problems_by, row) | record_of(Rows.REFERENCE, row) for row in leaderboard.reference],
     }
     return json_text(document)
 
@@ -74,7 +80,9 @@ def _answer_records(known: KnownAnswers) -> list[dict[str, object]]:
     return [{"setting": row.setting.label} | _fields(row, "setting") for row in known.rows]
 
 
-def _kind_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, rows: Rows) -> dict[str, object]:
+def _kind_record(
+    by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | ApproachRow, rows: Rows
+) -> dict[str, object]:
     """Return the record of a setting on a kind of surrogate, for JSON."""
     return _labelled(by, row) | {name: getattr(row, name) for name in KIND_COLUMNS} | record_of(rows, row)
 

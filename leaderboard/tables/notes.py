@@ -154,12 +154,18 @@ def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
 
 
 def _pair_notes(leaderboard: Leaderboard) -> Iterator[str]:
-    """Yield a line for each group; the first one names the test."""
+    """Yield a line for each group, or one for all that are alike; the first one names the test."""
     test = " (sign-flip test, Holm, 5 %)"
-    groups = [(group, list(own)) for group, own in groupby(leaderboard.pairs, key=lambda pair: pair.group)]
-    for group, pairs in groups[:GROUPS_SHOWN]:
+    groups = [
+        (group, _compared(leaderboard.by, list(own)))
+        for group, own in groupby(leaderboard.pairs, key=lambda pair: pair.group)
+    ]
+    if len(groups) > 1 and len({told for _, told in groups}) == 1:
+        compared, details = groups[0][1]
+        yield f"{compared}{test} in every group{details}."
+        return
+    for group, (compared, details) in groups[:GROUPS_SHOWN]:
         where = f"{describe_group(leaderboard.by, group)}: " if leaderboard.by else ""
-        compared, details = _compared(leaderboard.by, pairs)
         yield f"{where}{compared}{test}{details}."
         test = ""
     if len(groups) > GROUPS_SHOWN:

@@ -128,10 +128,15 @@ def _terminal_sheet(sheet: Sheet, width: int) -> list[RenderableType]:
 
     parts: list[RenderableType] = [table([], header=True)]
     for section, in_section in groupby(sheet.rows, key=lambda row: row.section):
+        own = list(in_section)
         parts += [Text(section, style="bold", overflow="fold")] if section else []
-        for below_line, rows in groupby(in_section, key=lambda row: row.below_line):
+        for below_line, rows in groupby(own[: sheet.most], key=lambda row: row.below_line):
             parts += [Text(_LINE, style="red")] if below_line else []
             parts.append(table(rows))
+        if sheet.most is not None and len(own) > sheet.most:
+            parts.append(
+                Text(f"and {len(own) - sheet.most} more; `--format markdown` or `json` shows all", style="dim")
+            )
     return parts
 
 

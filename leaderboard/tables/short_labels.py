@@ -9,6 +9,7 @@ from itertools import count
 from typing import TypeVar
 
 from vnnbench.common.text import CUT, plain, shortened
+from vnnbench.leaderboard.ranking.approaches import ApproachRow
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
 from vnnbench.leaderboard.ranking.ranks import RankRow
 from vnnbench.leaderboard.ranking.reference import ReferenceRow
@@ -22,7 +23,9 @@ LONGEST = 80
 """The largest length of a label in characters; longer ones are cut. Some options and all limits fit."""
 _END = 24
 _BEFORE = 8
-_Row = TypeVar("_Row", SettingRow, RankRow, SurrogateRow, SurrogateValueRow, SensitivityRow, AnswerRow, ReferenceRow)
+_Row = TypeVar(
+    "_Row", SettingRow, RankRow, SurrogateRow, SurrogateValueRow, ApproachRow, SensitivityRow, AnswerRow, ReferenceRow
+)
 
 
 def with_short_labels(leaderboard: Leaderboard) -> Leaderboard:
@@ -47,6 +50,7 @@ def with_short_labels(leaderboard: Leaderboard) -> Leaderboard:
         pairs=tuple(replace(row, faster=shown(row.faster), slower=shown(row.slower)) for row in leaderboard.pairs),
         surrogates=renamed(leaderboard.surrogates),
         surrogate_values=renamed(leaderboard.surrogate_values),
+        approaches=renamed(leaderboard.approaches),
         sensitivity=renamed(leaderboard.sensitivity),
         planted=replace(leaderboard.planted, rows=renamed(leaderboard.planted.rows)),
         proven=replace(leaderboard.proven, rows=renamed(leaderboard.proven.rows)),

@@ -42,7 +42,7 @@ def test_a_longer_limit_is_no_advantage(ledger):
 
 def test_what_came_after_the_shortest_limit_counts_as_not_reached(ledger):
     """A counterexample after 20 s, and a file that ends after 30 s, where the other setting stops after 10 s."""
-    found, ended = ledger.instance("a"), ledger.instance("b", problem="q", network="pruned")
+    found, ended = ledger.surrogate("a"), ledger.surrogate("b")
     ledger.found("h", found, 20.0, wall_seconds=20.0)
     ledger.run("e", ended, termination="optimal", wall_seconds=30.0, dual_bound=0.5)
     for name, sha in (("sa", found), ("sb", ended)):

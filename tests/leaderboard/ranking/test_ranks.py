@@ -162,17 +162,37 @@ def test_measures_by_hand(ledger):
     assert set(highs.by_measure) == set(MEASURES)
 
 
-def test_spent_files_count_as_solved_by_a_measure_of_their_own(ledger):
-    # On the dense network highs takes 5 s, scip 6 s; the surrogate's file has no answer: 40 s and 2 s to its end.
-    dense, pruned = ledger.instance("d"), ledger.instance("s", network="pruned")
+def test_spent_files_count_as_solved_and_as_unanswered_by_a_measure_of_their_own(ledger):
+    """One surrogate's file has an answer, after 5 s by highs and 6 s by scip; the other has none: 40 and 2 s to its
+    end."""
+    answered, spent = ledger.surrogate("a"), ledger.surrogate("s")
     for solver, first, whole in (("highs", 5.0, 40.0), ("scip", 6.0, 2.0)):
-        ledger.found(f"{solver}-d", dense, first, solver=solver)
-        ledger.run(f"{solver}-s", pruned, solver=solver, termination="optimal", wall_seconds=whole, dual_bound=0.5)
+        ledger.found(f"{solver}-a", answered, first, solver=solver)
+        ledger.run(f"{solver}-s", spent, solver=solver, termination="optimal", wall_seconds=whole, dual_bound=0.5)
     ranks = by_label(ledger)
-    assert {label: (row.rank, row.by_measure["ended"], row.flips) for label, row in ranks.items()} == {
-        "highs": (1, 2, ("ended",)), "scip": (2, 1, ("ended",)),
+    assert {label: (row.rank, row.by_measure["answered"], row.flips) for label, row in ranks.items()} == {
+        "scip": (1, 2, ("answered",)), "highs": (2, 1, ("answered",)),
     }  # fmt: skip
-    assert [(row.runs, row.solved, row.spent) for row in build_leaderboard(ledger.runs()).settings] == [(2, 1, 1)] * 2
+    rows = build_leaderboard(ledger.runs()).settings
+    assert [(row.runs, row.solved, row.spent, row.common_solved) for row in rows] == [(2, 1, 1, 2)] * 2
+    assert rows[0].par10_seconds == (6.0 + 2.0) / 2
+
+
+def test_dense_and_surrogate_files_and_formulations_are_ranked_apart(ledger):
+    """highs is faster on the dense network, scip on its surrogate, and both are alike in the other formulation."""
+    dense, pruned = ledger.instance("d"), ledger.surrogate("s")
+    other = ledger.instance("o", formulation="surrogatelib")
+    for solver, seconds in (("highs", (1.0, 9.0, 5.0)), ("scip", (2.0, 3.0, 5.0))):
+        for sha, own in zip((dense, pruned, other), seconds, strict=True):
+            ledger.found(f"{solver}-{sha}", sha, own, solver=solver)
+    board = build_leaderboard(ledger.runs())
+    assert board.by == ("role", "formulation") and board.problems_by == ()
+    found = {(*row.group, row.setting.label): row.rank for row in board.ranks}
+    assert found == {
+        ("dense", "tight", "highs"): 1, ("dense", "tight", "scip"): 2,
+        ("surrogate", "tight", "scip"): 1, ("surrogate", "tight", "highs"): 2,
+        ("dense", "surrogatelib", "highs"): 1, ("dense", "surrogatelib", "scip"): 1,
+    }  # fmt: skip
 
 
 def test_counterexamples_beyond_a_tolerance_do_not_count_at_it(ledger):

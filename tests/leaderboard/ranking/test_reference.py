@@ -58,7 +58,8 @@ def test_the_attack_is_shown_in_a_table_of_its_own(beside: Any) -> None:
     text = render(leaderboard, Format.TABLE)
     assert all(len(line) <= 80 for line in text.splitlines())
     before, _, after = text.partition("Reference, not ranked")
-    assert "pgd" not in before
+    ranked, _, approaches = before.partition("Approaches on problems")
+    assert "pgd" not in ranked and "pgd (not ranked)" in approaches
     assert after.split("pgd")[1].split()[:6] == ["4", "3", "1", "1", "0", "3.00"]
     document = json.loads(render(leaderboard, Format.JSON))
     assert [row["setting"] for row in document["reference"]] == ["pgd"]

@@ -162,8 +162,8 @@ def test_the_logs_of_both_sides_of_a_contradiction_can_be_read_and_no_others(sit
 
 def test_goals_are_ranked_apart(site):
     text = Page((site / "suites" / "first.html").read_text(encoding="utf-8")).text
-    assert "Ranking goal decide" in text
-    assert "Ranking goal optimize" in text
+    assert "Solvers on files goal decide" in text
+    assert "Solvers on files goal optimize" in text
 
 
 def test_an_instance_shows_its_classes_and_the_evidence_of_each_run(site):
@@ -271,7 +271,7 @@ def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(
     text = " ".join(Page((site / "index.html").read_text(encoding="utf-8")).text.split())
     assert "4 settings highs 1.0, scip 1.0 time limit 100 s, 1 thread, 4096 MiB" in text
     assert "152 instances 152 problems of" in text
-    assert "First highs decide solved 150 of 150 95 % interval of its rank: 1" in text
+    assert "First highs decide goal decide, dense files: solved 150 of 150 95 % interval of its rank: 1" in text
     assert "Wrong answers1 in 302 runs 225 counterexamples confirmed exactly" in text
     for number in range(8):
         digest = ledger.instance(f"i{number}", problem=f"p{number}")
@@ -357,7 +357,7 @@ def test_a_part_of_the_ledger_is_compared_with_the_best_value_of_all(ledger):
     there = gather(source_of(ledger))
     primal = [row.primal_integral_seconds for row in build_leaderboard(ledger.runs()).settings]
     assert primal == [10.0 + 90.0 * 0.5, 10.0]
-    parts = sorted(there.by_goal, key=lambda contest: contest.machine)
+    parts = sorted(there.rankings, key=lambda contest: contest.machine)
     assert [contest.leaderboard.settings[0].primal_integral_seconds for contest in parts] == primal
 
 
@@ -381,7 +381,7 @@ def test_the_leaderboard_ranks_as_the_site_does(ledger):
          row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
         for row in board.settings
     ]  # fmt: skip
-    contests = sorted(gather(source_of(ledger)).by_goal, key=lambda contest: (contest.machine, contest.goal))
+    contests = sorted(gather(source_of(ledger)).rankings, key=lambda contest: (contest.machine, contest.goal))
     assert shown == [
         ((contest.machine, contest.goal), row.setting.unlabelled, row.rank, row.rank_low, row.rank_high,
          row.below_line, row.solved, row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
@@ -406,7 +406,7 @@ def test_the_attack_is_alone_on_the_site_where_it_is_in_the_leaderboard(ledger):
     ledger.found("s", digest, 2.0, solver="scip", goal="find", machine="m2")
     (row,) = build_leaderboard(ledger.runs()).reference
     assert row.alone == 0
-    contests = gather(source_of(ledger)).by_goal
+    contests = gather(source_of(ledger)).rankings
     assert [own.alone for contest in contests for own in contest.leaderboard.reference] == [0]
 
 

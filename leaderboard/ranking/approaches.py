@@ -1,0 +1,161 @@
+"""Approaches on problems: what finds a counterexample to a dense network soonest.
+
+An approach is a solver setting with a formulation, on the dense network itself or on one kind of surrogate. A reference
+(`reference`) is an approach on the dense network, whatever the formulation of the file that it was run on.
+
+seconds     on a problem: the preparation of the instance (bounding, pruning, finetuning; `surrogate_times`) and the
+            time to the first confirmed counterexample, at most the limit, which counts where none was found.
+            Preparation that was not recorded counts as 0, and is counted
+common      the problems, seeds and permutations that every ranked approach ran, and that none was refused; runs with
+            different limits are cut at the shortest. A reference that lacks one of these is left out
+rank        1 + the number of approaches that found more, or as many with a smaller sgm1. References, oracles and
+            settings with a wrong answer anywhere have none
+oracle      for each problem the best of several pruning rates: what choosing the rate by its result would reach
+
+Only runs with the goal find or decide on problems with a threshold count. Suites are apart: their problems have other
+surrogates. Of several surrogates of one kind of a problem the first by name counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from vnnbench.leaderboard.ranking import aggregates
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, catalogue_value, judge_outcomes
+from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
+from vnnbench.leaderboard.ranking.surrogate_times import preparation_seconds
+from vnnbench.leaderboard.records.query_columns import is_dense
+from vnnbench.leaderboard.records.settings import Setting
+
+SUITE = "suite"
+_TRIPLE = ["problem", "dense_network", "seed", "permutation"]
+_APPROACH = ["setting", *KIND_COLUMNS]
+_WITHOUT_RATE = [name for name in _APPROACH if name != "rate"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApproachRow:
+    """An approach in one group (values in the order of `Leaderboard.approaches_by`).
+
+    formulation: None for a reference. pruning to finetuned: None on the dense network; rate: None for an oracle too.
+    problems: the number of common ones, with each seed and permutation. found: those with a counterexample. unprepared:
+    runs whose preparation was not recorded.
+    """
+
+    group: tuple[object, ...]
+    setting: Setting
+    formulation: str | None
+    pruning: str | None
+    structure: str | None
+    rate: float | None
+    finetuned: int | None
+    problems: int
+    found: int
+    sgm1_seconds: float
+    unprepared: int
+    rank: int | None = None
+    is_reference: bool = False
+    is_oracle: bool = False
+    below_line: bool = False
+
+    @property
+    def share(self) -> float:
+        return self.found / self.problems
+
+
+def rank_approaches(runs: pd.DataFrame, by: Sequence[str], wrong: Collection[Setting] = ()) -> tuple[ApproachRow, ...]:
+    """Return the approaches of every group with at least two, the best first; those below the line last.
+
+    runs: of a ledger, references included. wrong: the settings, without their labels, that are below the line.
+    """
+    asked = runs[runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()].reset_index(drop=True)
+    asked = asked[(asked["ranked"] == 1) | is_dense(asked)].reset_index(drop=True)
+    if asked.empty:
+        return ()
+    judged = judge_outcomes(asked, by)
+    return tuple(
+        row
+        for group, own in _measured(judged).groupby("group", sort=True)
+        for row in _rows(int(str(group)), own, judged, wrong)
+    )
+
+
+def _measured(judged: JudgedRuns) -> pd.DataFrame:
+    """Return one row for every run: its group, setting, kind, triple, seconds, limit, and what else counts."""
+    runs, outcomes = judged.runs, judged.outcomes
+    ranked, dense = (runs["ranked"] == 1).to_numpy(bool), is_dense(runs)
+    prepared = preparation_seconds(runs).where(ranked, 0.0)
+    kinds = runs[KIND_COLUMNS].astype(object).where(runs[KIND_COLUMNS].notna(), None)
+    kinds.loc[dense, KIND_COLUMNS[1:]] = None
+    kinds.loc[~ranked, KIND_COLUMNS] = None
+    return kinds.join(runs[[*_TRIPLE, "network"]]).assign(
+        group=outcomes["group"], setting=outcomes["setting"], refused=outcomes["refused"], limit=outcomes["limit"],
+        seconds=outcomes["first_success_seconds"] + prepared.fillna(0.0), unprepared=prepared.isna(), ranked=ranked,
+    )  # fmt: skip
+
+
+def _rows(group: int, own: pd.DataFrame, judged: JudgedRuns, wrong: Collection[Setting]) -> Iterator[ApproachRow]:
+    """Yield the rows of one group."""
+    own = own.sort_values("network", kind="stable").drop_duplicates([*_APPROACH, *_TRIPLE, "ranked"])
+    own = own.assign(
+        triple=own.groupby(_TRIPLE, dropna=False, sort=False).ngroup(),
+        approach=own.groupby(_APPROACH, dropna=False, sort=False).ngroup(),
+    )
+    kinds = own.drop_duplicates("approach").set_index("approach").sort_index()
+    seconds, limit, refused, unprepared = (
+        own.astype({name: float}).pivot(index="triple", columns="approach", values=name).to_numpy(float)
+        for name in ("seconds", "limit", "refused", "unprepared")
+    )
+    ran = refused == 0  # NaN: was not run
+    ranked = kinds["ranked"].to_numpy(bool) & ran.any(axis=0)  # one that was refused everything is not compared
+    common = ran[:, ranked].all(axis=1) if ranked.any() else np.zeros(len(ran), bool)
+    shown = np.flatnonzero(ran[common].all(axis=0)) if common.any() else np.empty(0, int)
+    if len(shown) < 2:
+        return
+    shortest = limit[common][:, shown].min(axis=1, keepdims=True)
+    times = seconds[common][:, shown]
+    times = np.where(times <= shortest, times, np.nan)  # NaN: nothing was found in time
+
+    def row(place: int, found: np.ndarray, unprepared_runs: int) -> ApproachRow:
+        kind = kinds.iloc[place]
+        setting = judged.settings[int(kind["setting"])]
+        return ApproachRow(
+            group=judged.groups[group],
+            setting=setting,
+            **{name: catalogue_value(kind[name], name) for name in KIND_COLUMNS},  # type: ignore[arg-type]
+            problems=len(found),
+            found=int(np.count_nonzero(~np.isnan(found))),
+            sgm1_seconds=aggregates.shifted_geometric_mean(np.where(np.isnan(found), shortest[:, 0], found), 1.0)
+            or 0.0,
+            unprepared=unprepared_runs,
+            is_reference=not bool(kind["ranked"]),
+            below_line=setting.unlabelled in wrong,
+        )
+
+    lacking = unprepared[common][:, shown].sum(axis=0).astype(int)
+    rows = [row(int(place), times[:, i], int(lacking[i])) for i, place in enumerate(shown)]
+    better = [_order(one) for one in rows if not (one.is_reference or one.below_line)]
+    rows = [
+        one
+        if one.is_reference or one.below_line
+        else replace(one, rank=1 + sum(other < _order(one) for other in better))
+        for one in rows
+    ]
+    of_rates = kinds.iloc[shown].reset_index(drop=True)
+    of_rates = of_rates[of_rates["rate"].notna()]
+    for places in of_rates.groupby(_WITHOUT_RATE, dropna=False, sort=False).indices.values():
+        members = of_rates.index[places].to_numpy(int)
+        if len(members) > 1 and not rows[members[0]].below_line:
+            best = np.fmin.reduce(times[:, members], axis=1)
+            oracle = row(int(shown[members[0]]), best, int(lacking[members].sum()))
+            rows.append(replace(oracle, rate=None, is_oracle=True))
+    yield from sorted(rows, key=lambda one: (one.below_line, *_order(one), one.is_oracle, one.setting.label))
+
+
+def _order(row: ApproachRow) -> tuple[int, float]:
+    """Return what orders approaches: more counterexamples first, then smaller means, up to their last digits."""
+    return -row.found, round(row.sgm1_seconds, 9)
