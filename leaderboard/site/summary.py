@@ -34,13 +34,12 @@ def winners(contents: Contents) -> list[Winner]:
         board = ranking.leaderboard
         if board.settings:
             first = [row.setting for row in board.settings if row.rank == 1 and row.common_solved]
-            found.append(
-                Winner(part_of(ranking, contents.rankings), tuple(map(contents.page_of, first)), _how_sure(board))
-            )
+            part, pages = part_of(ranking, contents.rankings), tuple(map(contents.page_of, first))
+            found.append(Winner(part, pages, _how_sure(board, with_interval=not part)))
     return found
 
 
-def _how_sure(board: Leaderboard) -> tuple[str, ...]:
+def _how_sure(board: Leaderboard, *, with_interval: bool) -> tuple[str, ...]:
     ranked = [row for row in board.settings if row.rank is not None]
     if not ranked:
         all_wrong = all(row.below_line for row in board.settings)
@@ -49,7 +48,7 @@ def _how_sure(board: Leaderboard) -> tuple[str, ...]:
     if first is None:
         return (f"no setting solved a run, of {ranked[0].common_runs} each",)
     words = [f"solved {first.common_solved} of {first.common_runs}"]
-    if first.rank_low is not None:
+    if first.rank_low is not None and with_interval:  # with several rankings, intervals would fill the screen
         words.append(f"95 % interval of its rank: {interval_text(first.rank_low, first.rank_high).replace('-', '–')}")
     second = next((row for row in ranked if row.rank != 1), None)
     if second is not None:

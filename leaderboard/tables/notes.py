@@ -147,7 +147,7 @@ def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterato
 def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
     if leaderboard.pairs and not any(row.flips for row in leaderboard.ranks):
         measured = any(row.runs > row.unmeasured for row in leaderboard.sensitivity)
-        spent = "with the time of spent runs"
+        spent = "with spent runs as unsolved"
         last = f"{spent}, and at every tolerance" if measured else f"and {spent}"
         within = " in every group" if leaderboard.by else ""
         yield f"The ranks are the same{within} by shifts of 1 and 100 s, PAR2, PAR10, the number solved, {last}."
