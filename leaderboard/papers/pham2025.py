@@ -123,16 +123,22 @@ class Section:
 
 def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
     """Return every section with a pair to compare or to leave out, by settings, formulations, data sets."""
+    pairs, settings = pairs_of(runs)
+    grouped = pairs.groupby(["setting", "formulation", "dataset"], sort=True)
+    return tuple(_section(settings[group["setting"].iloc[0]], group) for _, group in grouped)
+
+
+def pairs_of(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[Setting]]:
+    """Return the pairs of the paper's kinds and rates (`time_pairs`), with columns of the catalogue; and the settings
+    that their column `setting` counts."""
     if runs.empty:
-        return ()
+        return pd.DataFrame(columns=["setting", "formulation", "dataset"]), []
     judged = judge_outcomes(runs)
     pairs = _describe(time_pairs(judged), judged)
     known = np.array(
         [kind in PHAM_KINDS for kind in zip(pairs["pruning"], pairs["structure"], strict=True)], dtype=bool
     )
-    pairs = pairs[known & pairs["rate"].isin(PHAM_RATES)]
-    grouped = pairs.groupby(["setting", "formulation", "dataset"], sort=True)
-    return tuple(_section(judged.settings[group["setting"].iloc[0]], group) for _, group in grouped)
+    return pairs[known & pairs["rate"].isin(PHAM_RATES)], judged.settings
 
 
 def _describe(pairs: pd.DataFrame, judged: JudgedRuns) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from vnnbench.leaderboard.papers import (
     cacciola2024_report,
     pham2025,
     pham2025_report,
+    pham2025_tables,
     rosenhahn2023,
     rosenhahn2023_report,
 )
@@ -66,7 +67,8 @@ def _with_planes(report: Report, planes: Mapping[str, bytes]) -> Report:
 
 
 def _pham2025(runs: pd.DataFrame) -> Report:
-    sections = pham2025.build_sections(without_reference(runs))
+    ranked = without_reference(runs)
+    sections = pham2025.build_sections(ranked)
     if not any(section.figures for section in sections):
         raise ReportError(
             "--paper pham2025: this ledger has no problem run with goal find or decide both on a dense network and on "
@@ -84,7 +86,11 @@ def _pham2025(runs: pd.DataFrame) -> Report:
         if figure.number == number
         for ending, data in draw_scatter(sections[index], figure).items()
     }
-    return Report(pham2025_report.render(sections, names), figures, sum(section.wrong for section in sections))
+    return Report(
+        pham2025_report.render(sections, pham2025_tables.table_rows(ranked), names),
+        figures,
+        sum(section.wrong for section in sections),
+    )
 
 
 def _cacciola2024(runs: pd.DataFrame) -> Report:

@@ -66,8 +66,11 @@ def test_run_again_runs_nothing_and_leaderboard_ranks(
     out = capsys.readouterr().out
     assert "highs" in out and all(len(line) <= 80 for line in out.splitlines())
     assert run_command(["leaderboard", str(results), "--format", "json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)["settings"]
-    assert row["runs"] == 8 and row["wrong"] == 0
+    rows = json.loads(capsys.readouterr().out)["settings"]
+    assert sum(row["runs"] for row in rows) == 8 and {row["wrong"] for row in rows} == {0}
+    assert {(row["role"], row["formulation"]) for row in rows} == {
+        (role, formulation) for role in ("dense", "surrogate") for formulation in ("surrogatelib", "tight")
+    }
 
 
 def test_permutations_are_run_beside_the_file_and_the_leaderboard_says_so(

@@ -40,7 +40,7 @@ def test_first_line_says_what_is_smaller(ledger, two_pairs):
     assert text.splitlines()[0] == (
         "Smaller than the paper: of its 1,600 pairs without and 1,600 with finetuning per data set, for each setting "
         "and formulation: mnist 2 and 0, fashion-mnist 0 and 0; networks 2x32 at 18x18; time limit 100 s, 1 thread "
-        "(the paper's limit, threads and machine are not on hand here)."
+        "(the paper: Gurobi 10.0.1, 300 s, Intel Xeon Gold 6442Y)."
     )
 
 
@@ -77,21 +77,36 @@ def test_a_report_has_its_figures_beside_it(ledger, two_pairs):
 @pytest.mark.usefixtures("undrawn")
 def test_tables_put_the_percentages_beside_a_dash_for_the_paper(ledger, two_pairs):
     lines = report(ledger).text.splitlines()
-    place = lines.index("## Table 1: how often each side is faster")
+    place = lines.index("## How often each side is faster")
     assert lines[place + 4 : place + 8] == [
         "| setting | formulation | data set | pruned | figure | pairs | 0.3 | 0.5 | 0.8 | 0.9 | 0.95 |",
         "| --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| highs | tight | mnist | magnitude unstructured | 1: without finetuning | 2 | – / – | 50 / 0 | – / – | – / – "
         "| – / – |",
         "| Pham et al. | – | mnist | magnitude unstructured | 1: without finetuning | – | – / – | – / – | – / – "
-        "| – / – | – / – |",
+        "| 93.5 / – | – / – |",
     ]
-    place = lines.index("## Table 2: accuracy and counterexamples of pruned networks")
+    place = lines.index("## Accuracy and counterexamples of pruned networks")
     # ratio: the geometric mean of 10 / 1 and 100 / 100
     assert (
         lines[place + 6]
         == "| highs | tight | mnist | magnitude unstructured 0.5 | 2 | 95.0 | 60.0 | 1 | 1 | 1 | 3.16 |"
     )
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_papers_tables_stand_beside_ours_with_differences(ledger, two_pairs):
+    """One of two pairs is sooner on the surrogate at rate 0.5."""
+    lines = report(ledger).text.splitlines()
+    place = lines.index("## Table 1 of the paper beside these runs")
+    assert lines[place + 6 : place + 9] == [
+        "| unstructured not finetuned | Pham et al. | 67.5 | 71.3 | 89.4 | 92.5 | 83.8 |",
+        "| unstructured not finetuned | highs tight | – | 50.0 (-21.3; 2) | – | – | – |",
+        "| unstructured finetuned | Pham et al. | 65.6 | 70.6 | 90.0 | 96.3 | 93.8 |",
+    ]
+    place = lines.index("## Table 2 of the paper beside these runs")
+    own = [line.split(" | ")[0].removeprefix("| ") for line in lines[place + 6 : place + 20] if "highs tight" in line]
+    assert own == ["input 18x18", "depth 2", "width 32"]
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -163,7 +178,7 @@ def test_hostile_names_stay_names(ledger, pairs):
     ]
     for line in text.splitlines():
         if line.startswith("|"):
-            assert len(re.findall(r"(?<!\\)\|", line)) in (12, 13)
+            assert len(re.findall(r"(?<!\\)\|", line)) in (8, 12, 13)
 
 
 @pytest.mark.usefixtures("undrawn")
