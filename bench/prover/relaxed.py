@@ -115,9 +115,8 @@ def divided(layer: Layer) -> tuple[Float64Array, Float64Array]:
 class RelaxedNetwork:
     """The network and the set in float32.
 
-    device: where steps are computed. neurons (n,): those that it has, by their numbers in the
-    chain; all but those that `without_off` leaves out. starts: of its layers, among these. All arrays of neurons are of
-    these.
+    device: where steps are computed. neurons (n,): those that it has, by their numbers in the chain; all but those that
+    `without_off` leaves out. starts: of its layers, among these. All arrays of neurons are of these.
     """
 
     def __init__(self, chain: Chain, part: Part, device: Device = CPU) -> None:
