@@ -319,6 +319,7 @@ _SETTING_COLUMNS = (
             Table.SITE_RANKING: Shown("files", "files solved, to an answer or to their end, of those that all ran"),
             Table.SITE_MORE: Shown("files", "common runs whose file is solved, to an answer or to its end"),
         },
+        cell=lambda row: f"{row.common_solved}/{row.common_runs}",
     ),
     _Seconds(
         "sgm1_seconds", "sgm1", _SGM,

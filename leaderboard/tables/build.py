@@ -49,7 +49,7 @@ _BEFORE = {
     "prover's bounds are claims unless a proof shows them.",
 }
 _AFTER = {
-    Table.TIMES: "virtual best: the fastest setting of every run.",
+    Table.TIMES: "virtual best: the fastest setting of every file.",
     Table.RANKS: "!: differs from the rank by sgm10.",
     Table.APPROACHES: "ft: finetuned. oracle: the best rate of each problem, as if it were known before.",
     Table.SURROGATES: "ft: finetuned.",
