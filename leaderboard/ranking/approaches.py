@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.ranking import aggregates
-from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, catalogue_value, judge_outcomes
-from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
+from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS, OfKind, kind_fields
 from vnnbench.leaderboard.ranking.surrogate_times import preparation_seconds
 from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.settings import Setting
@@ -38,7 +38,7 @@ _WITHOUT_RATE = [name for name in _APPROACH if name != "rate"]
 
 
 @dataclass(frozen=True, slots=True)
-class ApproachRow:
+class ApproachRow(OfKind):
     """An approach in one group (values in the order of `Leaderboard.approaches_by`).
 
     formulation: None for a reference. pruning to finetuned: None on the dense network; rate: None for an oracle too.
@@ -46,13 +46,6 @@ class ApproachRow:
     runs whose preparation was not recorded.
     """
 
-    group: tuple[object, ...]
-    setting: Setting
-    formulation: str | None
-    pruning: str | None
-    structure: str | None
-    rate: float | None
-    finetuned: int | None
     problems: int
     found: int
     sgm1_seconds: float
@@ -77,11 +70,7 @@ def rank_approaches(runs: pd.DataFrame, by: Sequence[str], wrong: Collection[Set
     if asked.empty:
         return ()
     judged = judge_outcomes(asked, by)
-    return tuple(
-        row
-        for group, own in _measured(judged).groupby("group", sort=True)
-        for row in _rows(int(str(group)), own, judged, wrong)
-    )
+    return tuple(row for _, own in _measured(judged).groupby("group", sort=True) for row in _rows(own, judged, wrong))
 
 
 def _measured(judged: JudgedRuns) -> pd.DataFrame:
@@ -98,7 +87,7 @@ def _measured(judged: JudgedRuns) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _rows(group: int, own: pd.DataFrame, judged: JudgedRuns, wrong: Collection[Setting]) -> Iterator[ApproachRow]:
+def _rows(own: pd.DataFrame, judged: JudgedRuns, wrong: Collection[Setting]) -> Iterator[ApproachRow]:
     """Yield the rows of one group."""
     own = own.sort_values("network", kind="stable").drop_duplicates([*_APPROACH, *_TRIPLE, "ranked"])
     own = own.assign(
@@ -121,19 +110,16 @@ def _rows(group: int, own: pd.DataFrame, judged: JudgedRuns, wrong: Collection[S
     times = np.where(times <= shortest, times, np.nan)  # NaN: nothing was found in time
 
     def row(place: int, found: np.ndarray, unprepared_runs: int) -> ApproachRow:
-        kind = kinds.iloc[place]
-        setting = judged.settings[int(kind["setting"])]
+        kind = kinds.iloc[[place]]
         return ApproachRow(
-            group=judged.groups[group],
-            setting=setting,
-            **{name: catalogue_value(kind[name], name) for name in KIND_COLUMNS},  # type: ignore[arg-type]
+            **kind_fields(kind, judged),  # type: ignore[arg-type]
             problems=len(found),
             found=int(np.count_nonzero(~np.isnan(found))),
             sgm1_seconds=aggregates.shifted_geometric_mean(np.where(np.isnan(found), shortest[:, 0], found), 1.0)
             or 0.0,
             unprepared=unprepared_runs,
-            is_reference=not bool(kind["ranked"]),
-            below_line=setting.unlabelled in wrong,
+            is_reference=not kind["ranked"].all(),
+            below_line=judged.settings[kind["setting"].iloc[0]].unlabelled in wrong,
         )
 
     lacking = unprepared[common][:, shown].sum(axis=0).astype(int)

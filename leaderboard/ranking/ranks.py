@@ -160,12 +160,10 @@ def _pairs(
     group: tuple[object, ...], names: list[Setting], ranks: NDArray[np.int64], logs: NDArray[np.float64]
 ) -> list[PairRow]:
     order = np.argsort(ranks, kind="stable")
-    tests = flip_tests(logs[:, order])
+    tests = sorted(flip_tests(logs[:, order]).items())
     return [
         PairRow(group, names[order[i]], names[order[j]], len(logs), p, corrected, corrected < SIGNIFICANCE)
-        for ((i, j), p), corrected in zip(
-            sorted(tests.items()), holm([tests[pair] for pair in sorted(tests)]), strict=True
-        )
+        for ((i, j), p), corrected in zip(tests, holm([p for _, p in tests]), strict=True)
     ]
 
 

@@ -26,7 +26,7 @@ DRAWS = 10_000
 FEWEST = 6
 """With fewer independent problems no test can find a difference: of five, p is at least 2 / 2^5 > 5 %."""
 _EXACTLY = 12
-_AT_ONCE = 1 << 23  # signs in memory at a time, 32 MB as float32
+_AT_ONCE = 1 << 23  # signs in memory at a time, 64 MB
 _SAME = 1e-9  # sums that differ by so little, relative to the largest possible one, are equal
 
 

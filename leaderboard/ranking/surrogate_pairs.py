@@ -7,15 +7,34 @@ own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 
 from vnnbench.leaderboard.ranking.outcomes import APART, JudgedRuns, catalogue_value
 from vnnbench.leaderboard.records.query_columns import is_dense
+from vnnbench.leaderboard.records.settings import Setting
 
 KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
 _DENSE_KEY = ["setting", "problem", "dense_network", "formulation", "seed", "permutation"]
 _SIDE = ["setting", "instance_sha256", "seed", "permutation"]
+
+
+@dataclass(frozen=True, slots=True)
+class OfKind:
+    """What a row about one kind of surrogate is about: a setting in one group, and `KIND_COLUMNS`.
+
+    group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.problems_by`, or of
+    `approaches_by`.
+    """
+
+    group: tuple[object, ...]
+    setting: Setting
+    formulation: str | None
+    pruning: str | None
+    structure: str | None
+    rate: float | None
+    finetuned: int | None
 
 
 def pair_runs(judged: JudgedRuns, measured: pd.DataFrame) -> pd.DataFrame:
@@ -69,8 +88,8 @@ def usable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs[(pairs["dense_refused"] == False) & (pairs["surrogate_refused"] == False)]  # noqa: E712 (null: not run)
 
 
-def kind_fields(pairs: pd.DataFrame, judged: JudgedRuns) -> dict[str, object]:
-    """Return group, setting and KIND_COLUMNS of the pairs of one kind, as Python values."""
-    first = pairs.iloc[0]
+def kind_fields(rows: pd.DataFrame, judged: JudgedRuns) -> dict[str, object]:
+    """Return the fields of `OfKind` of rows of one kind, from their columns of these names, as Python values."""
+    first = rows.iloc[0]
     kind = {name: catalogue_value(first[name], name) for name in KIND_COLUMNS}
     return {"group": judged.groups[first["group"]], "setting": judged.settings[first["setting"]], **kind}

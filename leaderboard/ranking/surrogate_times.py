@@ -35,9 +35,8 @@ import pandas as pd
 
 from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
-from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
+from vnnbench.leaderboard.ranking.surrogate_pairs import OfKind, kind_fields, pair_runs, pairs_by_kind, usable_pairs
 from vnnbench.leaderboard.records.query_columns import is_dense
-from vnnbench.leaderboard.records.settings import Setting
 
 PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
 FORMULATIONS_WITHOUT_BOUNDING = ("surrogatelib",)
@@ -45,7 +44,7 @@ FORMULATIONS_WITHOUT_BOUNDING = ("surrogatelib",)
 
 
 @dataclass(frozen=True, slots=True)
-class SurrogateRow:
+class SurrogateRow(OfKind):
     """One setting on one kind of surrogate, beside the same problems on the dense network.
 
     pairs: number of compared pairs (problem x seed x permutation, and x surrogate where a problem has several of this
@@ -57,16 +56,8 @@ class SurrogateRow:
     that answer it on the dense network too. uncounted: surrogate runs whose candidates were not counted.
     prepared: pairs with all times recorded, None if no pair of `pairs` has them; prepared_*: the same numbers over
     these, with preparation.
-    group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.problems_by`.
     """
 
-    group: tuple[object, ...]
-    setting: Setting
-    formulation: str | None
-    pruning: str | None
-    structure: str | None
-    rate: float | None
-    finetuned: int | None
     pairs: int
     left_out: int
     dense_counterexamples: int

@@ -20,25 +20,17 @@ import pandas as pd
 from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
-from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
-from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.ranking.surrogate_pairs import OfKind, kind_fields, pair_runs, pairs_by_kind, usable_pairs
 
 
 @dataclass(frozen=True, slots=True)
-class SurrogateValueRow:
+class SurrogateValueRow(OfKind):
     """One setting on one kind of surrogate, beside the same problems on the dense network.
 
-    pairs, left_out, group: as in `SurrogateRow`. dense_values, surrogate_values: runs that have a value.
+    pairs, left_out: as in `SurrogateRow`. dense_values, surrogate_values: runs that have a value.
     surrogate_better, dense_better: shares (0 to 1) of `pairs`; the rest are ties (`aggregates.share_larger`).
     """
 
-    group: tuple[object, ...]
-    setting: Setting
-    formulation: str | None
-    pruning: str | None
-    structure: str | None
-    rate: float | None
-    finetuned: int | None
     pairs: int
     left_out: int
     dense_values: int
