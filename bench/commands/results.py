@@ -118,8 +118,8 @@ def merge(results: Path, files: tuple[Path, ...], libraries: tuple[Path, ...]) -
               help="Library that the runs were made on, for pictures of trained networks; repeatable.")  # fmt: skip
 @click.option("--out", type=PATH, metavar="DIR", help="Folder to write; default: RESULTS/report-PAPER.")
 def report(results: Path, paper: str, libraries: tuple[Path, ...], out: Path | None) -> int:
-    """Make the tables and figures of a paper from the runs in RESULTS. Prints the report and writes it as report.md,
-    with its figures as PNG and SVG. Decision planes of networks on two features need --library."""
+    """Make the tables and figures of a paper from the runs in RESULTS. Writes report.md, with its figures as PNG and
+    SVG, and prints its first 80 lines. Decision planes of networks on two features need --library."""
     from vnnbench.output.rankings import report_paper
 
     return report_paper(results, paper, libraries, out)

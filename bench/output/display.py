@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
@@ -20,9 +21,10 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.judging.counterexample import Counterexample
 from vnnbench.leaderboard.serialization import json_text
 from vnnbench.leaderboard.tables.render import PLAIN_WIDTH
-from vnnbench.leaderboard.text import format_number
+from vnnbench.leaderboard.text import count, format_number
 
 SHADES = " ░▒▓█"
+_LEFT_OUT_NAMED, _LEFT_OUT_LINES = 2, 5
 _ANY_WIDTH = 100_000
 """More columns than the widest table has."""
 
@@ -71,6 +73,28 @@ def print_facts(facts: Mapping[str, object]) -> None:
 def print_text(text: str) -> None:
     """Print one paragraph, wrapped."""
     _print(Text(plain(text)))
+
+
+def print_sections(text: str, most: int, rest: str) -> None:
+    """Print the first sections of a markdown text that fit in `most` lines; sections begin with "## ".
+
+    The last lines name what is left out, and end with the sentence `rest`.
+    """
+    width = terminal_width() or PLAIN_WIDTH
+    head, *sections = (part.strip() for part in f"\n{text}".split("\n## "))
+    shown, left = [head], most - _height(head, width) - _LEFT_OUT_LINES
+    while sections and _height(f"## {sections[0]}", width) <= left:
+        shown.append(f"## {sections.pop(0)}")
+        left -= _height(shown[-1], width)
+    _print(Group(*(Markdown(part, hyperlinks=False) for part in shown)))
+    if sections:
+        titles = [section.partition("\n")[0] for section in sections[:_LEFT_OUT_NAMED]]
+        titles += [count(len(sections) - len(titles), "more section")] if len(sections) > len(titles) else []
+        print_text(f"Not shown: {'; '.join(titles)}. {rest}")
+
+
+def _height(text: str, width: int) -> int:
+    return len(Console(width=width, file=io.StringIO()).render_lines(Markdown(text, hyperlinks=False)))
 
 
 def _print(what: RenderableType, plain_width: int = PLAIN_WIDTH) -> None:

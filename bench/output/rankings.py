@@ -29,6 +29,8 @@ from vnnbench.output import display
 from vnnbench.output.progress import ProgressBar
 from vnnbench.sharing.decision_planes import decision_planes
 
+REPORT_LINES = 80
+"""The most lines of a paper's report that are printed."""
 WATCH_SECONDS = 2.0
 """The interval at which `leaderboard --watch` looks for changes of the ledger."""
 
@@ -115,7 +117,10 @@ def _selection_legend(selection: Selection) -> str:
 
 
 def report_paper(results: Path, paper: str, libraries: Sequence[Path], out: Path | None) -> int:
-    """Write a paper's tables and figures, and print the report; return 1 when a run in it is wrong, else 0."""
+    """Write a paper's tables and figures, and print the beginning of the report.
+
+    Returns 1 when a run in it is wrong, else 0.
+    """
     folder = out or results / f"report-{paper}"
     runs = read_runs(results / LEDGER_NAME)
     planes: dict[str, bytes] = {}
@@ -125,7 +130,7 @@ def report_paper(results: Path, paper: str, libraries: Sequence[Path], out: Path
     report = make_report(runs, Paper(paper), planes)
     for name, data in {**report.figures, "report.md": report.text.encode()}.items():
         write_atomic(folder / name, data)
-    sys.stdout.write(report.text)
+    display.print_sections(report.text, REPORT_LINES, f"{folder / 'report.md'} has the whole report.")
     drawn = {Path(name).stem for name in report.figures}  # a figure may be there as PNG and as SVG
     figures = f", with {count(len(drawn), 'figure')}" if drawn else ""
     sys.stderr.write(f"{folder / 'report.md'}: written{figures}\n")

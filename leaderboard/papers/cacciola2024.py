@@ -9,50 +9,64 @@ outcome says whether its answer holds on the baseline.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.papers.values import CACCIOLA_ARCHITECTURES, CACCIOLA_RADII
-from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
 from vnnbench.leaderboard.records.settings import Setting
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """The baselines' or the pruned networks' runs of a row: means, and numbers of outcomes.
+class Outcome(StrEnum):
+    """What a run came to.
 
-    A mean is over the runs with a known number; `known` holds how many these are, by the mean's name. accuracy: on the
-    test set, 0 to 1. hidden: neurons of the network as stored. binaries: of the model. seconds: until the solver
-    stopped. found: a counterexample, confirmed on the baseline; ruled_out: claimed, by a baseline's run only; limit:
-    stopped by the time limit, with neither; neither: stopped earlier, with neither.
+    FOUND: a counterexample, confirmed on the baseline, also through the pruned network. RULED_OUT: claimed, by a
+    baseline's run only. LIMIT: stopped by the time limit with neither. DONE: stopped earlier with neither, which for a
+    pruned network may mean that it has no counterexample itself.
+    """
+
+    FOUND = "found"
+    RULED_OUT = "ruled out"
+    LIMIT = "limit"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRun:
+    """The run on one network: its test accuracy (0 to 1) and hidden neurons, seconds until the solver stopped, nodes.
+
+    fools_itself: whether a candidate answers the problem on this network, if candidates were counted.
     """
 
     accuracy: float | None
     hidden: float | None
-    binaries: float | None
-    seconds: float | None
+    seconds: float
+    limit_seconds: float
     nodes: float | None
-    known: dict[str, int]
-    found: int
-    ruled_out: int
-    limit: int
-    neither: int
+    outcome: Outcome
+    fools_itself: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The runs on a baseline and on its pruned network."""
+
+    baseline: NetworkRun
+    pruned: NetworkRun
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One architecture and radius, over `pairs` pairs of runs; in_design: the distinct pairs that the paper has too."""
+    """The pairs of one architecture and radius; in_design: the distinct pairs that the paper has too."""
 
     architecture: tuple[int, int]
     radius: float
-    pairs: int
+    pairs: tuple[Pair, ...]
     in_design: int
-    baseline: Side
-    pruned: Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +88,21 @@ def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
         return ()
     judged = judge_outcomes(runs)
     runs = judged.runs.drop_duplicates("run")  # a run of two settings has the same outcomes in both
-    outcomes, pairs = judged.outcomes, time_pairs(judged)
+    outcomes, pairs = judged.outcomes.loc[runs.index], time_pairs(judged)
     instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")
     pairs = pairs[pairs["pruning"] == "spr"].join(
         instances[["dataset", "depth", "width", "radius", "input_side", "network"]], on="instance_sha256"
     )
     pairs = pairs[pairs[["depth", "width"]].notna().all(axis=1) & pairs["radius"].isin(CACCIOLA_RADII)]
     by_run = runs.assign(
+        limit=runs["time_limit_seconds"].astype(float),
         stopped=np.minimum(runs["wall_seconds"].astype(float), runs["time_limit_seconds"].astype(float)),
         hidden=runs[["stable_active", "stable_inactive", "unstable"]].astype(float).sum(axis=1, min_count=3),
-        found=outcomes["counterexamples"],
-        ruled_out=outcomes["robust_claimed"],
-        at_limit=outcomes["timeouts"],
+        outcome=np.select(
+            [outcomes["counterexamples"], outcomes["robust_claimed"], outcomes["timeouts"]],
+            [Outcome.FOUND, Outcome.RULED_OUT, Outcome.LIMIT],
+            Outcome.DONE,
+        ),
         is_wrong=outcomes["wrong"],
     ).set_index("run")
     grouped = pairs.fillna({"formulation": "none"}).groupby(["setting", "formulation"], sort=True)
@@ -110,30 +127,25 @@ def _section(setting: Setting, pairs: pd.DataFrame, by_run: pd.DataFrame) -> Sec
 def _row(pairs: pd.DataFrame, by_run: pd.DataFrame) -> Row:
     architecture = (int(pairs["depth"].iloc[0]), int(pairs["width"].iloc[0]))
     inside = (pairs["dataset"] == "mnist") & (pairs["input_side"] == 28) & (architecture in CACCIOLA_ARCHITECTURES)
+    names = zip(pairs["dense_run"], pairs["surrogate_run"], strict=True)
     return Row(
         architecture=architecture,
         radius=float(pairs["radius"].iloc[0]),
-        pairs=len(pairs),
+        pairs=tuple(Pair(*(_network_run(by_run.loc[name]) for name in pair)) for pair in names),
         in_design=len(pairs[inside].drop_duplicates(["problem", "network"])),
-        baseline=_side(by_run.loc[pairs["dense_run"].unique()]),
-        pruned=_side(by_run.loc[pairs["surrogate_run"].unique()]),
     )
 
 
-def _side(runs: pd.DataFrame) -> Side:
-    found = runs["found"].to_numpy(bool)
-    ruled_out = runs["ruled_out"].to_numpy(bool) & ~found
-    limit = runs["at_limit"].to_numpy(bool) & ~found & ~ruled_out
-    measured = {
-        "accuracy": runs["accuracy"], "hidden": runs["hidden"], "binaries": runs["binaries"],
-        "seconds": runs["stopped"], "nodes": runs["nodes"],
-    }  # fmt: skip
-    known = {name: values.dropna().to_numpy(float) for name, values in measured.items()}
-    return Side(
-        **{name: aggregates.mean(values) for name, values in known.items()},
-        known={name: len(values) for name, values in known.items()},
-        found=int(found.sum()),
-        ruled_out=int(ruled_out.sum()),
-        limit=int(limit.sum()),
-        neither=int((~found & ~ruled_out & ~limit).sum()),
+def _network_run(run: pd.Series[float]) -> NetworkRun:
+    accuracy, hidden, nodes, answers = (
+        None if pd.isna(run[name]) else float(run[name]) for name in ("accuracy", "hidden", "nodes", "own_answers")
+    )
+    return NetworkRun(
+        accuracy=accuracy,
+        hidden=hidden,
+        seconds=float(run["stopped"]),
+        limit_seconds=float(run["limit"]),
+        nodes=nodes,
+        outcome=Outcome(str(run["outcome"])),
+        fools_itself=None if answers is None else answers > 0,
     )

@@ -1,12 +1,15 @@
-"""The report on [C] (Cacciola, Frangioni, Lodi) as markdown: coverage, and two tables in each section."""
+"""The report on [C] (Cacciola, Frangioni, Lodi) as markdown: coverage, its observations, its tables beside ours."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from vnnbench.common.text import plain
-from vnnbench.leaderboard.papers.cacciola2024 import Row, Section, Side
+from vnnbench.leaderboard.papers.cacciola2024 import NetworkRun, Outcome, Row, Section
+from vnnbench.leaderboard.papers.cacciola2024_observations import STATEMENTS, count_pairs
+from vnnbench.leaderboard.papers.observations import Verdict
 from vnnbench.leaderboard.papers.values import (
     CACCIOLA_ARCHITECTURES,
     CACCIOLA_BASELINES,
@@ -16,37 +19,42 @@ from vnnbench.leaderboard.papers.values import (
     CACCIOLA_PRUNED,
     CACCIOLA_RADII,
     CACCIOLA_SETUP,
-    AuthorRun,
+    PrintedNetwork,
 )
+from vnnbench.leaderboard.ranking.aggregates import ratio
 from vnnbench.leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
 from vnnbench.leaderboard.text import NONE, format_number, markdown_table, markdown_text, span
 
-_INTRODUCTION = """\
+_TITLE = """\
 # Cacciola, Frangioni, Lodi 2024, from these runs
 
 Cacciola, Frangioni, Lodi: Structured Pruning of Neural Networks for Constraints Learning, Operations Research Letters
-2024, [arXiv:2307.07457](https://arxiv.org/abs/2307.07457).
+2024, [arXiv:2307.07457](https://arxiv.org/abs/2307.07457)."""
 
-Each row is a mean over networks: test accuracy; hidden neurons of the network as stored; binaries of the model; seconds
-until the solver stopped, at most the limit; branch-and-bound nodes; in brackets the number of runs with a known value,
-if not all. found: a counterexample, confirmed on the baseline in exact arithmetic, also through the pruned network;
-ruled out: claimed by the solver, for a baseline only; limit: stopped by the time limit; neither: stopped earlier
-without either, which for a pruned network may mean that it has no counterexample itself.
+_OBSERVATIONS = f"""\
+How many settings, each in its formulation, confirm or contradict it. It is confirmed where it holds for every pair, of
+at least {CACCIOLA_NETWORKS} networks of each architecture; contradicted where it fails for most; else open."""
+
+_READING = """\
+## How to read the numbers
+
+Each number is a mean over networks: those of the paper, which are the three of its tables, and ours, which were trained
+anew; in brackets the difference from the paper, or ours divided by the paper's (x). seconds: until the solver stopped,
+at most the limit; nodes: of branch and bound; neurons: hidden ones of the network as stored; ratio: the mean seconds of
+the pruned networks divided by those of the baselines. found: a counterexample, confirmed on the baseline in exact
+arithmetic, also through the pruned network; limit: stopped by the time limit with neither a counterexample nor, on a
+baseline, a claim that there is none.
+
 Here a pruned network's run continues until the solver is done, because its bound says nothing about the baseline; the
-authors stop every run as soon as its bound rules out a counterexample to its own network.
-
-The values printed in the paper are not available here and are shown as dashes. The rows "authors' files" are the mean
-over the three networks in the result files of the first author,
-<https://github.com/MCacciola94/my_gurobi-machinelearning>; they may differ from the printed values, and those for
-radius 20 are not available."""
-
-_NAMES = ("network", "radius", "pruned", "source")
-_NUMBERS = ("runs", "accuracy", "hidden", "binaries", "seconds", "nodes", "outcome")
+authors stop every run as soon as its bound rules out a counterexample to its own network."""
 
 
 def render(sections: Sequence[Section]) -> str:
-    """Return the whole report as markdown."""
-    parts = [markdown_text(first_line(sections)), _INTRODUCTION]
+    """Return the whole report as markdown, the most important first."""
+    parts = [markdown_text(first_line(sections)), _TITLE, *_verdicts(sections)]
+    for number, radius in enumerate(CACCIOLA_RADII, 1):
+        parts += _table(f"Table {number} of the paper beside these runs: radius {radius:g}", sections, radius)
+    parts += [_READING, *_counts(sections)]
     for section in sections:
         parts += _section(section)
     return "\n\n".join(parts) + "\n"
@@ -67,67 +75,125 @@ def first_line(sections: Sequence[Section]) -> str:
         )
     else:
         head = f"All {CACCIOLA_PAIRS} pairs of the paper, for each setting and formulation"
-    limits = [setting.time_limit_seconds or CACCIOLA_LIMIT_SECONDS for setting in settings]
-    shorter = min(limits) < CACCIOLA_LIMIT_SECONDS
-    theirs = "shorter than in the authors' files" if shorter else "the authors' files"
-    return f"{head}; {describe_limits(settings)} ({theirs}: {CACCIOLA_SETUP})."
+    return f"{head}; {describe_limits(settings)} (the paper: {CACCIOLA_SETUP})."
+
+
+def _verdicts(sections: Sequence[Section]) -> Iterator[str]:
+    """Yield the table of verdicts on the paper's observations, over all settings and formulations."""
+    yield "## The paper's observations in these runs"
+    yield _OBSERVATIONS
+    rows = []
+    for statement in STATEMENTS:
+        found = [count_pairs(statement, section).verdict for section in sections]
+        rows.append([statement.section, statement.text, *(str(found.count(verdict)) for verdict in Verdict)])
+    yield "\n".join(markdown_table(["", "observation"], [str(verdict) for verdict in Verdict], rows))
+
+
+def _counts(sections: Sequence[Section]) -> Iterator[str]:
+    """Yield for how many pairs each observation holds, by setting and formulation."""
+    yield "## The pairs of each observation"
+    yield "holds, fails: pairs of baseline and pruned network; not known: a run was stopped too early to tell."
+    rows = []
+    for section in sections:
+        for statement in STATEMENTS:
+            counted = count_pairs(statement, section)
+            numbers = [str(number) for number in (counted.holds, counted.fails, counted.unknown)]
+            rows.append([_name(section), statement.section, statement.text, str(counted.verdict), *numbers])
+    columns = ["runs of", "", "observation", "verdict"]
+    yield "\n".join(markdown_table(columns, ["holds", "fails", "not known"], rows))
+
+
+def _table(title: str, sections: Sequence[Section], radius: float) -> Iterator[str]:
+    """Yield one of the paper's tables beside ours, for each formulation: every number of every architecture."""
+    for formulation in dict.fromkeys(section.formulation for section in sections):
+        own = [section for section in sections if section.formulation == formulation]
+        rows = [{row.architecture: row for row in section.rows if row.radius == radius} for section in own]
+        ran = list(dict.fromkeys([architecture for of_section in rows for architecture in of_section]))
+        if ran:
+            yield f"## {markdown_text(plain(f'{title}, {formulation}'))}"
+            lines = [line for architecture in ran for line in _lines(architecture, radius, rows)]
+            settings = [plain(section.setting.label) for section in own]
+            yield "\n".join(markdown_table(["network", "mean of"], ["paper", *settings], lines))
+
+
+def _lines(
+    architecture: tuple[int, int], radius: float, sections: Sequence[Mapping[tuple[int, int], Row]]
+) -> Iterator[list[str]]:
+    """Yield the lines of one architecture: the numbers of its baselines, of its pruned networks, and their ratio."""
+    rows = [section.get(architecture) for section in sections]
+    inside = any(row is not None and row.in_design for row in rows)
+    at = CACCIOLA_RADII.index(radius)
+    names, seconds = iter([f"{architecture[0]}x{architecture[1]}"]), []
+    for side, tables in (("baseline", CACCIOLA_BASELINES), ("pruned", CACCIOLA_PRUNED)):
+        printed = tables[architecture] if inside else ()
+        runs = [[getattr(pair, side) for pair in row.pairs] if row else [] for row in rows]
+        for measure in _MEASURES[0 if at == 0 else 2 :]:  # the networks are the same at both radii
+            paper = _mean([measure.of_paper(network, at) for network in printed])
+            ours = [_mean([measure.of_run(run) for run in own]) for own in runs]
+            beside = [measure.beside(one, paper) for one in ours]
+            yield [next(names, ""), f"{measure.name}, {side}", measure.text(paper), *beside]
+        for outcome in (Outcome.FOUND, Outcome.LIMIT):
+            found = [
+                [_printed_outcome(network, at) for network in printed],
+                *([r.outcome for r in own] for own in runs),
+            ]
+            yield ["", f"{outcome}, {side}", *(_of_all(own, outcome) for own in found)]
+        seconds.append([_mean([n.seconds[at] for n in printed]), *(_mean([r.seconds for r in own]) for own in runs)])
+    yield ["", "ratio", *(format_number(ratio(pruned, baseline)) for baseline, pruned in zip(*seconds, strict=True))]
+
+
+def _printed_outcome(network: PrintedNetwork, at: int) -> Outcome:
+    if at and network.found:
+        return Outcome.FOUND
+    return Outcome.LIMIT if network.seconds[at] >= CACCIOLA_LIMIT_SECONDS else Outcome.RULED_OUT
+
+
+def _of_all(outcomes: Sequence[Outcome], wanted: Outcome) -> str:
+    return f"{outcomes.count(wanted)} of {len(outcomes)}" if outcomes else NONE
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean; None without values, or if one is not known: it would be a mean over other runs."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """A number of a network: where the paper has it (by the place of the radius) and our run, and how it is shown.
+
+    digits: after the point, beside a difference; None: three significant digits, beside a factor.
+    """
+
+    name: str
+    of_paper: Callable[[PrintedNetwork, int], float]
+    of_run: Callable[[NetworkRun], float | None]
+    digits: int | None = None
+
+    def text(self, value: float | None) -> str:
+        return format_number(value) if value is None or self.digits is None else f"{value:.{self.digits}f}"
+
+    def beside(self, ours: float | None, paper: float | None) -> str:
+        """Return our number and how it compares with the paper's."""
+        if ours is None or not paper:
+            return self.text(ours)
+        compared = f"x{format_number(ours / paper)}" if self.digits is None else f"{ours - paper:+.{self.digits}f}"
+        return f"{self.text(ours)} ({compared})"
+
+
+_MEASURES = (
+    _Measure("accuracy, %", lambda n, _: n.accuracy, lambda r: r.accuracy and 100 * r.accuracy, 2),
+    _Measure("neurons", lambda n, _: n.hidden, lambda r: r.hidden, 0),
+    _Measure("seconds", lambda n, at: n.seconds[at], lambda r: r.seconds),
+    _Measure("nodes", lambda n, at: n.nodes[at], lambda r: r.nodes),
+)
+
+
+def _name(section: Section) -> str:
+    return plain(f"{section.setting.label} {section.formulation}")
 
 
 def _section(section: Section) -> Iterator[str]:
     yield f"## {markdown_text(plain(f'{section.setting.label}, {section.formulation}'))}"
     left_out = describe_left_out(section.refused, section.missing, section.wrong, section.machines)
     yield markdown_text(f"{describe_setting(section.setting)}. {left_out}")
-    for number, radius in enumerate(CACCIOLA_RADII, 1):
-        rows = [row for row in section.rows if row.radius == radius]
-        yield f"### Table {number}: radius {radius:g}"
-        table = "\n".join(markdown_table(_NAMES, _NUMBERS, _cells(rows)))
-        yield table if rows else "These runs have no pair of this radius."
-
-
-def _cells(rows: Sequence[Row]) -> Iterator[list[str]]:
-    for row in rows:
-        sides = (("no", row.baseline, CACCIOLA_BASELINES), ("yes", row.pruned, CACCIOLA_PRUNED))
-        for pruned, side, authors in sides:
-            names = [f"{row.architecture[0]}x{row.architecture[1]}", f"{row.radius:g}", pruned]
-            yield [*names, "ours", *_ours(side)]
-            yield [*names, "paper", *[NONE] * len(_NUMBERS)]
-            if row.in_design and row.radius == CACCIOLA_RADII[0] and row.architecture in authors:
-                yield [*names, "authors' files", *_authors(authors[row.architecture])]
-
-
-def _ours(side: Side) -> list[str]:
-    runs = side.found + side.ruled_out + side.limit + side.neither
-    numbers = {
-        "accuracy": _percent(side.accuracy),
-        **{name: _whole(getattr(side, name)) for name in ("hidden", "binaries")},
-        "seconds": format_number(side.seconds),
-        "nodes": _whole(side.nodes),
-    }
-    outcomes = {"found": side.found, "ruled out": side.ruled_out, "limit": side.limit, "neither": side.neither}
-    return [
-        str(runs),
-        *(text + (f" ({side.known[name]})" if 0 < side.known[name] < runs else "") for name, text in numbers.items()),
-        ", ".join(f"{count} {name}" for name, count in outcomes.items() if count),
-    ]
-
-
-def _authors(runs: Sequence[AuthorRun]) -> list[str]:
-    limit = sum(run.seconds >= CACCIOLA_LIMIT_SECONDS for run in runs)
-    outcomes = {"found or ruled out": len(runs) - limit, "limit": limit}
-    return [
-        str(len(runs)),
-        _percent(fmean(run.accuracy for run in runs)),
-        f"{fmean(run.hidden for run in runs):.0f}",
-        NONE,
-        format_number(fmean(min(run.seconds, CACCIOLA_LIMIT_SECONDS) for run in runs)),
-        f"{fmean(run.nodes for run in runs):.0f}",
-        ", ".join(f"{count} {name}" for name, count in outcomes.items() if count),
-    ]
-
-
-def _whole(value: float | None) -> str:
-    return NONE if value is None else f"{value:.0f}"
-
-
-def _percent(accuracy: float | None) -> str:
-    return NONE if accuracy is None else f"{100 * accuracy:.2f}%"

@@ -25,6 +25,7 @@ from vnnbench.leaderboard.papers.values import (
     PHAM_RATES,
 )
 from vnnbench.leaderboard.ranking import aggregates
+from vnnbench.leaderboard.ranking.common_sets import independent_problems
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
@@ -142,12 +143,14 @@ def pairs_of(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[Setting]]:
 
 
 def _describe(pairs: pd.DataFrame, judged: JudgedRuns) -> pd.DataFrame:
-    """Return the pairs with the surrogate's columns of the catalogue and both runs' columns of the ledger."""
+    """Return the pairs with the surrogate's columns of the catalogue, both runs' columns of the ledger, and the
+    independent problem (`image`)."""
     runs, outcomes = judged.runs, judged.outcomes
-    columns = ["dataset", "input_side", "depth", "width", "network", "accuracy", "dense_accuracy"]
+    columns = ["dataset", "input_side", "depth", "width", "network", "network_seed", "accuracy", "dense_accuracy"]
     seconds = ["finetune_seconds", "alone_finetune_seconds"]
     instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")
-    pairs = pairs.join(instances[[*columns, *seconds]], on="instance_sha256")
+    instances = instances.assign(image=independent_problems(instances))
+    pairs = pairs.join(instances[[*columns, *seconds, "image"]], on="instance_sha256")
     of_run = pd.DataFrame({"limit": outcomes["limit"], "wrong": outcomes["wrong"], "machine": runs["machine"]})
     of_run = of_run.assign(run=runs["run"]).drop_duplicates("run").set_index("run")
     for side in ("dense", "surrogate"):
@@ -184,14 +187,34 @@ def _network_text(depth: float | None, width: float | None, side: float | None) 
     return f"{depth:.0f}x{width:.0f} at {side:.0f}x{side:.0f}" if known else "others"
 
 
-def _in_design(pairs: pd.DataFrame) -> tuple[int, int]:
-    architecture = list(zip(pairs["depth"], pairs["width"], strict=True))
-    inside = (
+def in_grid(pairs: pd.DataFrame) -> pd.Series[bool]:
+    """Return which pairs are on a data set, an input side and an architecture of the paper."""
+    architectures = zip(pairs["depth"], pairs["width"], strict=True)
+    return (
         pairs["dataset"].isin(PHAM_DATASETS)
         & pairs["input_side"].isin(PHAM_INPUT_SIDES)
-        & np.array([one in PHAM_ARCHITECTURES for one in architecture], dtype=bool)
+        & np.array([one in PHAM_ARCHITECTURES for one in architectures], dtype=bool)
     )
-    distinct = pairs[inside].drop_duplicates(["problem", "network"])
+
+
+def with_finetuning_time(finetuned: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs of finetuned surrogates with the time of finetuning one network added to `surrogate_seconds`.
+
+    A time past the limit counts as the limit, and as not found. Pairs whose finetuning time is unknown are left out;
+    the time is the network's share of its batch's where it was not measured alone.
+    """
+    alone = finetuned["alone_finetune_seconds"].astype(float)
+    added = alone.fillna(finetuned["finetune_seconds"].astype(float))
+    total = finetuned["surrogate_seconds"].astype(float) + added
+    within = total < finetuned["surrogate_limit"]
+    return finetuned.assign(
+        surrogate_seconds=total.where(within, finetuned["surrogate_limit"]),
+        surrogate_found=(finetuned["surrogate_found"] == True) & within,  # noqa: E712 (object column)
+    )[added.notna()]
+
+
+def _in_design(pairs: pd.DataFrame) -> tuple[int, int]:
+    distinct = pairs[in_grid(pairs)].drop_duplicates(["problem", "network"])
     finetuned = int((distinct["finetuned"] == 1).sum())
     return len(distinct) - finetuned, finetuned
 
@@ -200,17 +223,9 @@ def _figures(pairs: pd.DataFrame) -> Iterator[Scatter]:
     finetuned = pairs[pairs["finetuned"] == 1]
     yield Scatter(1, _rows(pairs[pairs["finetuned"] != 1]))
     yield Scatter(2, _rows(finetuned))
-    alone = finetuned["alone_finetune_seconds"].astype(float)
-    added = alone.fillna(finetuned["finetune_seconds"].astype(float))
-    total = finetuned["surrogate_seconds"].astype(float) + added
-    within = total < finetuned["surrogate_limit"]
-    timed = finetuned.assign(
-        surrogate_seconds=total.where(within, finetuned["surrogate_limit"]),
-        surrogate_found=(finetuned["surrogate_found"] == True) & within,  # noqa: E712 (object column)
-    )[added.notna()]
-    yield Scatter(
-        3, _rows(timed), shared_time=int((alone.isna() & added.notna()).sum()), untimed=int(added.isna().sum())
-    )
+    timed = with_finetuning_time(finetuned)
+    shared = int(timed["alone_finetune_seconds"].isna().sum())
+    yield Scatter(3, _rows(timed), shared_time=shared, untimed=len(finetuned) - len(timed))
 
 
 def _rows(pairs: pd.DataFrame) -> tuple[PanelRow, ...]:

@@ -1,13 +1,16 @@
-"""The report on [P] (Pham et al.) as markdown: coverage, two tables over all sections, the sections' figures."""
+"""The report on [P] (Pham et al.) as markdown: coverage, its observations, its tables beside ours, the sections."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from vnnbench.common.text import plain
+from vnnbench.leaderboard.papers.observations import Claim, Verdict
 from vnnbench.leaderboard.papers.pham2025 import FIGURES, PanelRow, Scatter, Section
+from vnnbench.leaderboard.papers.pham2025_observations import CONCLUSIONS, Observed
 from vnnbench.leaderboard.papers.pham2025_tables import Cell, TableRow
 from vnnbench.leaderboard.papers.values import (
     PHAM_DATASETS,
@@ -18,14 +21,23 @@ from vnnbench.leaderboard.papers.values import (
     PHAM_TABLES,
 )
 from vnnbench.leaderboard.ranking import aggregates
+from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE
 from vnnbench.leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
 from vnnbench.leaderboard.text import NONE, count, format_number, format_percent, markdown_table, markdown_text, span
 
-_INTRODUCTION = """\
+_TITLE = """\
 # Pham et al. 2025, from these runs
 
 Pham, Ren, Tahir, Tong, Serra: Optimization over Trained (and Sparse) Neural Networks: A Surrogate within a Surrogate,
-[arXiv:2505.01985](https://arxiv.org/abs/2505.01985).
+[arXiv:2505.01985](https://arxiv.org/abs/2505.01985)."""
+
+_VERDICTS = f"""\
+How many settings, each in its formulation, confirm or contradict it. An observation is confirmed where all of its
+claims hold with p at most {SIGNIFICANCE:.0%}, contradicted where one fails with p at most {SIGNIFICANCE:.0%} divided by
+their number, else open; p is that of a sign-flip test over images. A conclusion follows from its observations."""
+
+_READING = """\
+## How to read the numbers
 
 A pair is one problem, solved once on the dense network and once on a surrogate, by the same setting, with the same
 seed and permutation, in the same formulation. A run's time is that of its first counterexample, confirmed on the dense
@@ -37,16 +49,24 @@ for MNIST without finetuning at rate 0.9, where its Table 1 and the 91.2 % of Fa
 75 of 80."""
 
 
-def render(sections: Sequence[Section], tables: Sequence[TableRow], names: Mapping[tuple[int, int], str]) -> str:
-    """Return the whole report as markdown.
+def render(
+    sections: Sequence[Section],
+    tables: Sequence[TableRow],
+    observed: Sequence[Observed],
+    names: Mapping[tuple[int, int], str],
+) -> str:
+    """Return the whole report as markdown, the most important first.
 
     tables: the rows of the paper's tables from these runs. names: the file name, without its ending, of each figure, by
     section index and figure number.
     """
     parts = [
         markdown_text(first_line(sections)),
-        _INTRODUCTION,
+        _TITLE,
+        *_verdicts(observed),
         *(part for table in PHAM_TABLES for part in _printed_table(table, tables)),
+        _READING,
+        *_claims(observed),
         "## How often each side is faster",
         "Surrogate faster / dense faster, in percent of the pairs, by pruning rate.",
         "\n".join(_shares(sections)),
@@ -84,27 +104,80 @@ def first_line(sections: Sequence[Section]) -> str:
     )
 
 
-def _printed_table(table: int, rows: Sequence[TableRow]) -> Iterator[str]:
-    """Yield one of the paper's tables, with ours below each of its rows."""
-    over = {1: "by structure and finetuning", 2: "without finetuning, both structures together"}[table]
-    yield f"## Table {table} of the paper beside these runs"
+def _verdicts(observed: Sequence[Observed]) -> Iterator[str]:
+    """Yield the table of verdicts on the paper's observations and conclusions, over all settings and formulations."""
+    if not observed:
+        return
+    yield "## The paper's observations in these runs"
+    yield _VERDICTS
+    texts = {one.number: one.text for one in observed[0].observations} | {
+        n: text for n, (text, _) in CONCLUSIONS.items()
+    }
+    found = [{one.number: one.verdict for one in own.observations} | own.conclusions for own in observed]
+    rows = [
+        [number, text, *(str(sum(own[number] is verdict for own in found)) for verdict in Verdict)]
+        for number, text in texts.items()
+    ]
+    yield "\n".join(markdown_table(["", "observation"], [str(verdict) for verdict in Verdict], rows))
+
+
+def _claims(observed: Sequence[Observed]) -> Iterator[str]:
+    """Yield the claims of every observation with their means and tests, by setting and formulation."""
+    if not observed:
+        return
+    yield "## The claims of each observation"
     yield (
-        "Percent of the pairs of magnitude pruning in which the surrogate is sooner, both data sets together, "
-        f"{over}; in brackets the difference from the paper, and the number of pairs."
+        "mean: by how many percentage points a claim holds (+) or fails (-) over the pairs; or the geometric mean of a "
+        "factor (x), which holds above 1. p: of the sign-flip test over the images of these pairs."
     )
+    rows = [
+        [
+            plain(f"{own.setting.label} {own.formulation}"), one.number, str(one.verdict), claim.text,
+            _mean(claim), str(claim.pairs), str(claim.problems), f"{claim.p:.2g}" if claim.pairs else NONE,
+        ]
+        for own in observed
+        for one in own.observations
+        for claim in one.claims
+    ]  # fmt: skip
+    yield "\n".join(markdown_table(["runs of", "", "verdict", "claim"], ["mean", "pairs", "images", "p"], rows))
+
+
+def _mean(claim: Claim) -> str:
+    if claim.mean is None:
+        return NONE
+    return f"{format_number(math.exp(claim.mean))}x" if claim.is_factor else f"{100 * claim.mean:+.1f}"
+
+
+def _printed_table(table: int, rows: Sequence[TableRow]) -> Iterator[str]:
+    """Yield one of the paper's tables beside ours, cell by cell, for each formulation."""
+    over = {1: "by structure and finetuning", 2: "without finetuning, both structures together"}[table]
+    own = [row for row in rows if row.table == table]
+    for formulation in dict.fromkeys(row.formulation for row in own):
+        yield f"## {markdown_text(plain(f'Table {table} of the paper beside these runs: {formulation}'))}"
+        yield (
+            "Percent of the pairs of magnitude pruning in which the surrogate is sooner, both data sets together, "
+            f"{over}; in brackets our difference from the paper."
+        )
+        yield "\n".join(_cell_by_cell(table, [row for row in own if row.formulation == formulation]))
+
+
+def _cell_by_cell(table: int, rows: Sequence[TableRow]) -> list[str]:
+    settings = list(dict.fromkeys(row.setting for row in rows))
+    cells = {(row.name, row.setting): row.cells for row in rows}
     lines = []
     for name, percents in PHAM_TABLES[table].items():
-        lines.append([name, "Pham et al.", *(f"{percent:.1f}" for percent in percents)])
-        for row in rows:
-            if (row.table, row.name) == (table, name):
-                who = plain(f"{row.setting.label} {row.formulation}")
-                lines.append([name, who, *map(_beside, row.cells, percents)])
-    yield "\n".join(markdown_table(["pairs of", "runs of"], [f"{rate:g}" for rate in PHAM_RATES], lines))
+        for place, (rate, percent) in enumerate(zip(PHAM_RATES, percents, strict=True)):
+            of_rate = [cells[name, one][place] if (name, one) in cells else Cell(None, 0) for one in settings]
+            pairs = span([cell.pairs for cell in of_rate])
+            beside = [_beside(cell, percent) for cell in of_rate]
+            lines.append([name if not place else "", f"{rate:g}", f"{percent:.1f}", *beside, pairs])
+    columns = ["rate", "paper", *(plain(setting.label) for setting in settings), "pairs"]
+    return markdown_table(["pairs of"], columns, lines)
 
 
 def _beside(cell: Cell, percent: float) -> str:
-    """Return our number, its difference from the paper's, and over how many pairs it is."""
-    return NONE if cell.percent is None else f"{cell.percent:.1f} ({cell.percent - percent:+.1f}; {cell.pairs})"
+    """Return our number and its difference from the paper's."""
+    return NONE if cell.percent is None else f"{cell.percent:.1f} ({cell.percent - percent:+.1f})"
 
 
 def _rows(sections: Sequence[Section]) -> Iterator[tuple[list[str], Scatter, PanelRow]]:

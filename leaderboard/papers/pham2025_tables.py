@@ -12,14 +12,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vnnbench.leaderboard.papers.pham2025 import pairs_of
-from vnnbench.leaderboard.papers.values import (
-    PHAM_ARCHITECTURES,
-    PHAM_DATASETS,
-    PHAM_INPUT_SIDES,
-    PHAM_RATES,
-    PHAM_TABLES,
-)
+from vnnbench.leaderboard.papers.pham2025 import in_grid, pairs_of
+from vnnbench.leaderboard.papers.values import PHAM_RATES, PHAM_TABLES
 from vnnbench.leaderboard.ranking.aggregates import share_faster
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.records.settings import Setting
@@ -50,9 +44,7 @@ def table_rows(runs: pd.DataFrame) -> tuple[TableRow, ...]:
     if pairs.empty:
         return ()
     pairs = usable_pairs(pairs)
-    sizes = pd.Series(list(zip(pairs["depth"], pairs["width"], strict=True)), index=pairs.index, dtype=object)
-    inside = pairs["dataset"].isin(PHAM_DATASETS) & pairs["input_side"].isin(PHAM_INPUT_SIDES)
-    pairs = pairs[inside & sizes.isin(PHAM_ARCHITECTURES) & (pairs["pruning"] == "magnitude")]
+    pairs = pairs[in_grid(pairs) & (pairs["pruning"] == "magnitude")]
     return tuple(
         TableRow(table, name, settings[int(str(setting))], str(formulation), _cells(own))
         for table, name, part in _parts(pairs)

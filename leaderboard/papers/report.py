@@ -17,6 +17,7 @@ from vnnbench.leaderboard.papers import (
     cacciola2024,
     cacciola2024_report,
     pham2025,
+    pham2025_observations,
     pham2025_report,
     pham2025_tables,
     rosenhahn2023,
@@ -87,7 +88,9 @@ def _pham2025(runs: pd.DataFrame) -> Report:
         for ending, data in draw_scatter(sections[index], figure).items()
     }
     return Report(
-        pham2025_report.render(sections, pham2025_tables.table_rows(ranked), names),
+        pham2025_report.render(
+            sections, pham2025_tables.table_rows(ranked), pham2025_observations.observe(ranked), names
+        ),
         figures,
         sum(section.wrong for section in sections),
     )

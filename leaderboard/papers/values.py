@@ -2,9 +2,7 @@
 
 [P] Pham, Ren, Tahir, Tong, Serra, arXiv:2505.01985, version 1: its tables, and the percentages of figures that its text
 prints. Those that stand in its figures alone were not available.
-[C] Cacciola, Frangioni, Lodi, arXiv:2307.07457. Its tables were not available. Its first author publishes the code and
-raw result files of these experiments, https://github.com/MCacciola94/my_gurobi-machinelearning; the numbers below are
-from there. They are what the authors measured, which may differ from the printed numbers.
+[C] Cacciola, Frangioni, Lodi, arXiv:2307.07457: its Tables 1 and 2.
 [R] Rosenhahn, Optimization of Sparsity-Constrained Neural Networks as a Mixed Integer Linear Program, JOTA 199 (2023).
 Its tables were not available; the numbers below are those that its text prints.
 """
@@ -61,67 +59,70 @@ CACCIOLA_RADII = (5.0, 20.0)
 CACCIOLA_NETWORKS = 3
 CACCIOLA_PAIRS = len(CACCIOLA_ARCHITECTURES) * CACCIOLA_NETWORKS * len(CACCIOLA_RADII)
 
-CACCIOLA_LIMIT_SECONDS = 180.0
-CACCIOLA_SETUP = "Gurobi 10.0.1, 180 s, up to 32 threads, AMD EPYC 7402"
-"""The set-up of the authors' files below: the solver's own log lines in logDelta20BASELINE.txt, commit f1625681."""
+CACCIOLA_LIMIT_SECONDS = 1800.0
+CACCIOLA_SETUP = "Gurobi, 1800 s"
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorRun:
-    """One network of the authors: test accuracy (0 to 1), hidden neurons, solver seconds, branch-and-bound nodes."""
+class PrintedNetwork:
+    """One network of [C], Tables 1 and 2.
+
+    accuracy: in percent. hidden: neurons that are left, over all layers. seconds, nodes: at radius 5 and at radius 20.
+    found: whether a counterexample was found at radius 20.
+    """
 
     accuracy: float
     hidden: int
-    seconds: float
-    nodes: int
+    seconds: tuple[float, float]
+    nodes: tuple[int, int]
+    found: bool
 
 
-# Radius 5. Baselines: the first three rows of res/GRID/10seeds/ARCH_*-EPOCHS_50-ID_10000.csv, commit 83195eb8.
-CACCIOLA_BASELINES: dict[tuple[int, int], tuple[AuthorRun, ...]] = {
+CACCIOLA_BASELINES: dict[tuple[int, int], tuple[PrintedNetwork, ...]] = {
     (2, 50): (
-        AuthorRun(0.9755, 100, 15.232088, 5820),
-        AuthorRun(0.9747, 100, 20.807203, 12040),
-        AuthorRun(0.9725, 100, 8.043082, 9497),
+        PrintedNetwork(97.55, 100, (14.88, 1.85), (5820, 1), True),
+        PrintedNetwork(97.47, 100, (20.65, 5.06), (12040, 1221), True),
+        PrintedNetwork(97.25, 100, (8.07, 1.66), (9497, 1), True),
     ),
     (2, 100): (
-        AuthorRun(0.9796, 200, 47.245467, 2971),
-        AuthorRun(0.9776, 200, 37.418214, 3112),
-        AuthorRun(0.9797, 200, 50.163221, 3019),
+        PrintedNetwork(97.96, 200, (39.29, 17.35), (2971, 1217), True),
+        PrintedNetwork(97.76, 200, (35.01, 147.67), (3112, 7532), True),
+        PrintedNetwork(97.97, 200, (39.00, 102.67), (3019, 3252), True),
     ),
     (2, 200): (
-        AuthorRun(0.9814, 400, 180.054003, 14378),
-        AuthorRun(0.9804, 400, 180.069239, 7949),
-        AuthorRun(0.9795, 400, 180.052328, 11189),
+        PrintedNetwork(98.14, 400, (1800.37, 439.17), (424758, 40075), True),
+        PrintedNetwork(98.04, 400, (1800.18, 563.24), (401361, 17597), True),
+        PrintedNetwork(97.95, 400, (781.90, 508.14), (58656, 6014), True),
     ),
     (6, 100): (
-        AuthorRun(0.9760, 600, 180.032100, 6305),
-        AuthorRun(0.9777, 600, 180.048128, 775),
-        AuthorRun(0.9767, 600, 180.060667, 14087),
+        PrintedNetwork(97.60, 600, (474.76, 1800.06), (15261, 138918), False),
+        PrintedNetwork(97.77, 600, (1800.02, 1800.03), (798306, 237328), False),
+        PrintedNetwork(97.67, 600, (818.19, 1800.10), (14334, 184954), False),
     ),
 }
-# Pruned: res/last/RESUME_*1RP_{0,1,2}.th.csv, commit 9ee36eac; the widths that are left, added up.
-CACCIOLA_PRUNED: dict[tuple[int, int], tuple[AuthorRun, ...]] = {
+CACCIOLA_PRUNED: dict[tuple[int, int], tuple[PrintedNetwork, ...]] = {
     (2, 50): (
-        AuthorRun(0.9777, 39 + 43, 2.777044, 6024),
-        AuthorRun(0.9749, 30 + 42, 3.718236, 6277),
-        AuthorRun(0.9773, 39 + 42, 1.791418, 882),
+        PrintedNetwork(97.77, 39 + 43, (3.29, 2.73), (3328, 127), True),
+        PrintedNetwork(97.49, 30 + 42, (3.93, 2.90), (6482, 1128), True),
+        PrintedNetwork(97.73, 39 + 42, (1.96, 0.64), (3992, 1), True),
     ),
     (2, 100): (
-        AuthorRun(0.9808, 61 + 80, 18.438280, 3111),
-        AuthorRun(0.9801, 61 + 87, 15.647743, 2996),
-        AuthorRun(0.9804, 63 + 86, 18.561390, 5834),
+        PrintedNetwork(98.08, 61 + 80, (15.99, 6.66), (3066, 2079), True),
+        PrintedNetwork(98.01, 61 + 87, (15.65, 6.03), (3107, 127), True),
+        PrintedNetwork(98.04, 63 + 86, (17.67, 2.16), (2951, 1), True),
     ),
     (2, 200): (
-        AuthorRun(0.9796, 56 + 144, 30.174879, 18327),
-        AuthorRun(0.9813, 57 + 144, 18.220698, 3010),
-        AuthorRun(0.9804, 59 + 140, 23.163105, 2997),
+        PrintedNetwork(97.96, 56 + 144, (18.66, 2.56), (3029, 1), True),
+        PrintedNetwork(98.13, 57 + 144, (24.65, 18.65), (3600, 5433), True),
+        PrintedNetwork(98.04, 59 + 140, (28.19, 9.60), (2997, 1202), True),
     ),
     (6, 100): (
-        AuthorRun(0.9752, 39 + 82 + 61 + 61 + 60 + 54, 180.041863, 3072),
-        AuthorRun(0.9747, 44 + 71 + 49 + 53 + 49 + 45, 100.914975, 5685),
-        AuthorRun(0.9721, 37 + 72 + 48 + 51 + 48 + 46, 120.360473, 5392),
+        PrintedNetwork(97.52, 39 + 82 + 61 + 61 + 60 + 54, (231.02, 15.53), (3173, 1), True),
+        PrintedNetwork(97.47, 44 + 71 + 49 + 53 + 49 + 45, (79.22, 7.51), (7566, 1), True),
+        PrintedNetwork(97.21, 37 + 72 + 48 + 51 + 48 + 46, (44.24, 129.70), (11417, 27045), True),
     ),
 }
+"""The three repeats of each architecture, without and with pruning; those of one line are not matched."""
 
 # -- [R]: 4 data sets x 9 variants x 10 splits into halves, 8 neurons, factor 0.1 (section 4.3) -----------------------
 

@@ -99,7 +99,7 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
     )
     inside = np.flatnonzero(is_common[triple] & ~refused)
     inside = inside[np.lexsort((setting[inside], triple[inside], group[inside]))]
-    clusters = _clusters(judged.runs)
+    clusters = pd.factorize(independent_problems(judged.runs))[0]
     starts = np.searchsorted(group[inside], np.arange(len(groups) + 1))
     contests = []
     for number in range(len(groups)):
@@ -110,12 +110,13 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
     return contests, sets
 
 
-def _clusters(runs: pd.DataFrame) -> Places:
-    """Return the number of each run's image in its data set; of its problem where there is no image."""
+def independent_problems(runs: pd.DataFrame) -> pd.Series[str]:
+    """Return the name of each run's image in its data set; of its problem where there is no image.
+
+    Problems that share an image are not independent, so tests count an image once.
+    """
     image = runs["dataset"].astype(str) + " " + runs["sample"].astype(str)
-    problem = "problem " + runs["problem"].astype(str)
-    numbers: Places = pd.factorize(image.where(runs["sample"].notna(), problem))[0]
-    return numbers
+    return image.where(runs["sample"].notna(), "problem " + runs["problem"].astype(str))
 
 
 def with_even_limits(judged: JudgedRuns, contests: Sequence[Contest]) -> JudgedRuns:

@@ -1,0 +1,80 @@
+"""What a paper says it observed, and whether our runs confirm it: claims about means, each with a sign-flip test.
+
+A claim is that the mean of a number over pairs of runs is above 0; the module of the paper says which number. Pairs on
+one image are not independent, so images are flipped whole (`sign_flips`).
+
+An observation is confirmed if every one of its claims has a mean above 0 with p at most 5 %; contradicted if one has a
+mean below 0 with p at most 5 % divided by the number of claims (Bonferroni); else it is open. A claim without a pair is
+neither. A conclusion is confirmed if all of its observations are, contradicted if one is, else open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE
+from vnnbench.leaderboard.ranking.sign_flips import flip_tests
+
+
+class Verdict(StrEnum):
+    """What our runs say about an observation."""
+
+    CONFIRMED = "confirmed"
+    CONTRADICTED = "contradicted"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One part of an observation: that a mean is above 0. It is about shares, or the natural logarithm of a factor.
+
+    mean: None without a pair. problems: independent ones. p: of the two-sided sign-flip test that the mean is 0.
+    """
+
+    text: str
+    mean: float | None
+    pairs: int
+    problems: int
+    p: float
+    is_factor: bool = False
+
+    @classmethod
+    def of(cls, text: str, values: NDArray[np.float64], problems: pd.Series[str], *, is_factor: bool = False) -> Claim:
+        """Test the mean of values (n,) of pairs, each with the name of its independent problem (n,)."""
+        if not len(values):
+            return cls(text, None, 0, 0, 1.0, is_factor)
+        places, names = pd.factorize(problems)
+        sums = np.bincount(places, weights=values)
+        p = flip_tests(np.stack([sums, np.zeros_like(sums)], axis=1))[0, 1]
+        return cls(text, float(values.mean()), len(values), len(names), p, is_factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A numbered observation of a paper in our words, with its claims."""
+
+    number: str
+    text: str
+    claims: tuple[Claim, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        known = [(claim.mean, claim.p) for claim in self.claims if claim.mean is not None]
+        if any(mean < 0 and p * len(self.claims) <= SIGNIFICANCE for mean, p in known):
+            return Verdict.CONTRADICTED
+        holds = len(known) == len(self.claims) and all(mean > 0 and p <= SIGNIFICANCE for mean, p in known)
+        return Verdict.CONFIRMED if holds else Verdict.OPEN
+
+
+def verdict_of(numbers: Iterable[str], observed: Mapping[str, Verdict]) -> Verdict:
+    """Return the verdict on the conclusion from the observations of these numbers."""
+    verdicts = {observed[number] for number in numbers}
+    if Verdict.CONTRADICTED in verdicts:
+        return Verdict.CONTRADICTED
+    return Verdict.CONFIRMED if verdicts == {Verdict.CONFIRMED} else Verdict.OPEN
