@@ -37,7 +37,8 @@ ROOMS = {
         "base", "options", "relay", "vendor", "package_solver", "command_line", "gurobi", "highs", "scip", "registry",
     ),
     "leaderboard": (
-        "text", "words", "ranges", "serialization", "records", "ranking", "tables", "benchmark_sets", "papers", "site",
+        "text", "words", "ranges", "serialization", "file_names", "records", "ranking", "tables", "benchmark_sets",
+        "papers", "site",
     ),
     "bench": (
         "common", "errors", "limits", "prover", "references", "isolation", "judging", "ledger", "runs", "engines",

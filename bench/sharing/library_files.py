@@ -22,8 +22,8 @@ from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.instances.library.proof_checks import check_answer
 from vnnbench.instances.library.proven_answers import AnswerTable, ProvenProblem, proofs_manifest_bytes
 from vnnbench.instances.progress import Progress
+from vnnbench.leaderboard.file_names import file_names
 from vnnbench.leaderboard.site.evidence import InstanceFile, LibraryCopy
-from vnnbench.leaderboard.site.file_names import file_names
 
 _FOLDER, _LISTS = "libraries", "downloads"
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty, measure_difficulty
+from vnnbench.leaderboard.file_names import file_names
 from vnnbench.leaderboard.ranking.integrals import references
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
 from vnnbench.leaderboard.ranking.outcomes import FILES, GOAL, MACHINE, JudgedRuns, judge_outcomes, with_roles
@@ -21,7 +22,6 @@ from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLU
 from vnnbench.leaderboard.records.settings import Setting, options_of
 from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
 from vnnbench.leaderboard.site.evidence import InstanceEvidence, LibraryCopy
-from vnnbench.leaderboard.site.file_names import file_names
 from vnnbench.leaderboard.site.heads import word_of
 from vnnbench.leaderboard.site.styles import Look, look_of
 from vnnbench.leaderboard.text import NONE

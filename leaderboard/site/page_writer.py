@@ -11,10 +11,10 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
+from vnnbench.leaderboard.file_names import file_names
 from vnnbench.leaderboard.site.content import Contents, FileRanking, InstancePage, Record
 from vnnbench.leaderboard.site.evidence import InstanceEvidence
 from vnnbench.leaderboard.site.figures import data_script
-from vnnbench.leaderboard.site.file_names import file_names
 from vnnbench.leaderboard.site.rendering import environment
 from vnnbench.leaderboard.site.time_matrix import Matrix
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vnnbench.leaderboard.site.file_names import LONGEST, file_names
+from vnnbench.leaderboard.file_names import LONGEST, file_names
 
 
 @given(st.lists(st.text(), unique=True))
