@@ -524,7 +524,7 @@ _ORDER: dict[Table, tuple[str, ...]] = {
         "best_values", "best_gap", "bound_gap", "wrong",
     ),
     Table.SITE_RANKING: (
-        "rank_interval", "sgm10_seconds", "sgm10_ratio", "sgm1_seconds", "common_solved", "solved", "runs", "wrong",
+        "sgm10_seconds", "common_solved", "rank_interval", "sgm10_ratio", "sgm1_seconds", "solved", "runs", "wrong",
         "counterexamples", "robust_certified", "robust_claimed", "values",
     ),
 }  # fmt: skip

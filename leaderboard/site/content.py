@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -85,25 +85,17 @@ class FileRanking:
     """The ranking of the settings with one goal, on one machine, on files of one kind: a run for the optimum is not
     slow at finding a first counterexample, and the end of a surrogate's file says nothing about the dense network.
 
-    role: "dense" or "surrogate". rows: the places of the runs in the ledger."""
+    role: "dense" or "surrogate". part: in words, what distinguishes it from the other rankings of the same runs; ""
+    where it is the only one. rows: the places of the runs in the ledger."""
 
     goal: str
     machine: str
     role: str
     formulation: str
+    part: str
+    href: str
     leaderboard: Leaderboard
     rows: np.ndarray
-
-
-def part_of(ranking: FileRanking, rankings: Sequence[FileRanking]) -> str:
-    """Name what distinguishes a ranking from the others; "" where it is the only one."""
-    words = {
-        "goal": f"goal {ranking.goal}",
-        "role": f"{ranking.role} files",
-        "formulation": ranking.formulation,
-        "machine": ranking.machine,
-    }
-    return ", ".join(word for name, word in words.items() if len({getattr(own, name) for own in rankings}) > 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -301,6 +293,8 @@ class _Rankings:
     def __init__(self, runs: pd.DataFrame, wrong: set[WrongAnswer]) -> None:
         self._runs, self._wrong = with_roles(runs).join([references(runs), told_by_solvers(runs)]), wrong
         self._built: dict[bytes, Leaderboard] = {}
+        self._ranked: dict[bytes, tuple[FileRanking, ...]] = {}
+        self._titles: list[str] = []
 
     def of(self, rows: np.ndarray) -> Leaderboard:
         """Return the leaderboard of these rows."""
@@ -309,17 +303,37 @@ class _Rankings:
             self._built[key] = build_leaderboard(self._runs.iloc[rows].reset_index(drop=True), (), self._wrong)
         return self._built[key]
 
-    def rankings(self, rows: np.ndarray) -> tuple[FileRanking, ...]:
-        """Rank these rows, each goal, machine and kind of file by itself. The goal and machine with the most runs come
-        first, there dense files, and of these the formulation with the most runs."""
+    def rankings(self, rows: np.ndarray, suite: str = "") -> tuple[FileRanking, ...]:
+        """Rank these rows, those of a suite or all, each goal, machine and kind of file by itself. The goal and machine
+        with the most runs come first, there dense files, and of these the formulation with the most runs. A suite that
+        has all runs has the very rankings of all."""
+        key = rows.tobytes()
+        if key not in self._ranked:
+            self._ranked[key] = tuple(self._rank(rows, suite))
+        return self._ranked[key]
+
+    def _rank(self, rows: np.ndarray, suite: str) -> Iterator[FileRanking]:
         columns = (self._runs[name].iloc[rows].fillna(NONE).astype(str) for name in (GOAL, MACHINE, *FILES))
         kinds = np.array([*zip(*columns, strict=True)], dtype=object)
-        found = []
-        for goal, machine, role, formulation in sorted(set(map(tuple, kinds))):
-            own = rows[(kinds == (goal, machine, role, formulation)).all(axis=1)]
-            found.append(FileRanking(goal, machine, role, formulation, self.of(own), own))
-        runs = Counter((own.goal, own.machine) for own in found for _ in own.rows)
-        return tuple(sorted(found, key=lambda own: (-runs[own.goal, own.machine], own.role, -len(own.rows))))
+        runs = Counter(map(tuple, kinds))
+        of_goal: Counter[tuple[str, str]] = Counter()
+        for (goal, machine, *_), number in runs.items():
+            of_goal[goal, machine] += number
+        several = [len({kind[place] for kind in runs}) > 1 for place in range(kinds.shape[1])]
+        for kind in sorted(runs, key=lambda own: (-of_goal[own[:2]], own[2], -runs[own], own)):
+            own = rows[(kinds == kind).all(axis=1)]
+            goal, machine, role, formulation = kind
+            words = (f"goal {goal}", machine, f"{role} files", formulation)
+            part = ", ".join(words[place] for place in (0, 2, 3, 1) if several[place])
+            href = self._href("-".join(filter(None, (suite, goal, role, formulation, several[1] and machine))))
+            yield FileRanking(*kind, part, href, self.of(own), own)
+
+    def _href(self, title: str) -> str:
+        """Return the address of the ranking of this title, which may be any text; no two have the same."""
+        while title in self._titles:
+            title += "+"
+        self._titles.append(title)
+        return f"rankings/{file_names(self._titles)[title]}.html"
 
 
 def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage], rankings: _Rankings) -> tuple[SuitePage, ...]:
@@ -329,7 +343,7 @@ def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage], rankings: _Ra
     for name, short in names.items():
         rows = np.flatnonzero((suite == name).to_numpy(bool))
         own = tuple(page for page in instances if (page.facts["suite"] or NO_SUITE) == name)
-        pages.append(SuitePage(name, f"suites/{short}.html", rankings.of(rows), rankings.rankings(rows), own))
+        pages.append(SuitePage(name, f"suites/{short}.html", rankings.of(rows), rankings.rankings(rows, name), own))
     return tuple(pages)
 
 

@@ -17,14 +17,11 @@ import numpy as np
 from vnnbench.common.numbers import MAX_REAL
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking import aggregates
-from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.profiles import performance_profile, solved_over_time, virtual_best
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
 from vnnbench.leaderboard.site.content import Contents, InstancePage, SettingPage
-from vnnbench.leaderboard.site.setting_tables import kind_text
 from vnnbench.leaderboard.site.time_matrix import Matrix
-from vnnbench.leaderboard.tables.build import beside_label
 from vnnbench.leaderboard.text import count, format_number, format_percent
 
 Figure = dict[str, Any]
@@ -69,7 +66,7 @@ def _series(page: SettingPage, **fields: Any) -> dict[str, Any]:
     return {"name": hover(page.setting.label), "setting": page.number, **asdict(page.look), **fields}
 
 
-def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[Figure]:
+def curves(contents: Contents, matrix: Matrix, root: str) -> list[Figure]:
     """Return the performance profile, and the plot of runs solved over time."""
     if not len(matrix):
         return []
@@ -92,11 +89,11 @@ def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[F
     widest = 1.1 * max((float(tau[-1]) for tau, _ in profiles if len(tau)), default=1.0)
     figures: list[Figure] = [
         {
-            "id": f"profile{suffix}", "kind": "steps", "x": "time ratio to the fastest setting",
+            "id": "profile", "kind": "steps", "x": "time ratio to the fastest setting",
             "y": "share of runs solved", "series": series(profiles, ratios), "percent": True, "end": widest,
         },
         {
-            "id": f"cactus{suffix}", "kind": "steps", "x": "seconds", "y": "runs solved",
+            "id": "cactus", "kind": "steps", "x": "seconds", "y": "runs solved",
             "series": series(counts, matrix.seconds), "percent": False, "end": longest,
         },
     ]  # fmt: skip
@@ -126,9 +123,7 @@ def describe_cactus(matrix: Matrix) -> str:
     return f"Runs solved over time, of {len(matrix)} of each setting. {'; '.join(parts)}."
 
 
-def pair_scatter(
-    contents: Contents, matrix: Matrix, ranked: Sequence[SettingPage], root: str, suffix: str
-) -> Figure | None:
+def pair_scatter(contents: Contents, matrix: Matrix, ranked: Sequence[SettingPage], root: str) -> Figure | None:
     """Plot the times of two settings against each other. The reader chooses them; the page begins with the first two
     of `ranked`."""
     if len(matrix) == 0 or len(matrix.settings) < 2:
@@ -139,7 +134,7 @@ def pair_scatter(
     keep = _evenly(len(matrix), most)
     times = np.where(np.isnan(matrix.seconds), matrix.limits[:, None], matrix.seconds)[keep]
     return {
-        "id": f"pair{suffix}", "kind": "pair", "limit": float(matrix.limits.max()),
+        "id": "pair", "kind": "pair", "limit": float(matrix.limits.max()),
         "chosen": [second, best],
         "series": [
             _series(page, seconds=_rounded(times[:, place]))
@@ -197,31 +192,6 @@ def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
     return {
         "id": "surrogates", "kind": "scatter", "limit": float(contents.judged.outcomes["limit"].max()),
         "x": "seconds, dense", "y": "seconds, surrogate", "series": series, **names.fields(),
-    }  # fmt: skip
-
-
-def surrogate_ratios(contents: Contents, board: Leaderboard) -> Figure | None:
-    """Plot how much faster each setting is on each kind of surrogate."""
-    known = [(row, row.time_ratio) for row in board.surrogates if row.time_ratio is not None]
-    if not known:
-        return None
-    several = len({row.formulation for row, _ in known}) > 1
-    series: dict[int, dict[str, Any]] = {}
-    for row, ratio in known:
-        page = contents.page_of(row.setting)
-        own = series.setdefault(page.number, _series(page, x=[], kinds=[], pairs=[]))
-        own["x"].append(float(f"{ratio:.4g}"))
-        parts = [
-            kind_text(row),
-            *([row.formulation] if several else []),
-            *beside_label(board.problems_by, row.group),
-        ]
-        own["kinds"].append(hover(", ".join(map(str, parts))))
-        own["pairs"].append(row.pairs)
-    kinds = sorted({kind for own in series.values() for kind in own["kinds"]}, reverse=True)
-    return {
-        "id": "ratios", "kind": "dots", "x": "dense over surrogate time", "kinds": kinds,
-        "series": [series[number] for number in sorted(series)],
     }  # fmt: skip
 
 

@@ -27,8 +27,14 @@ def site_files(source: Source) -> Iterator[File]:
     yield from _shared()
     yield from pictures(writer)
     yield from ranking_pages.overview(writer)
+    yield from ranking_pages.surrogates_page(writer)
+    for ranking in contents.rankings:
+        yield from ranking_pages.ranking_page(writer, ranking, None)
     for suite in contents.suites:
         yield from ranking_pages.suite_page(writer, suite)
+        if suite.rankings is not contents.rankings:
+            for ranking in suite.rankings:
+                yield from ranking_pages.ranking_page(writer, ranking, suite)
     for setting in contents.settings:
         yield from setting_pages.setting_page(writer, setting)
     for instance in contents.instances:

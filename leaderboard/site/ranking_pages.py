@@ -1,24 +1,27 @@
-"""The overview and the page of a suite: rankings, plots, dense against surrogate."""
+"""The overview, the page of a suite, and those of what these show in short: a ranking, surrogates in numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from vnnbench.leaderboard.ranking.column_form import Rows, Table
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
-from vnnbench.leaderboard.site import figures, run_tables, setting_tables, summary
+from vnnbench.leaderboard.site import figures, run_tables, setting_tables, summary, surrogate_tables
 from vnnbench.leaderboard.site.citations import TITLE
-from vnnbench.leaderboard.site.content import FileRanking, InstancePage, SuitePage, part_of
+from vnnbench.leaderboard.site.content import FileRanking, InstancePage, SuitePage
 from vnnbench.leaderboard.site.evidence import InstanceEvidence
 from vnnbench.leaderboard.site.heads import WORDS
 from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
-from vnnbench.leaderboard.site.setting_tables import size_sheets
-from vnnbench.leaderboard.tables.build import TOLERANCE_TITLE, sheets_of
+from vnnbench.leaderboard.tables.build import APPROACHES_SHOWN, TOLERANCE_TITLE, Sheet, sheets_of
 from vnnbench.leaderboard.tables.notes import notes_on
 from vnnbench.leaderboard.words import Verdict
 
 GALLERY = 6
+RANKINGS_SHOWN = 2
+"""The rankings whose tables stand on the overview and on the page of a suite; all have a page of their own."""
 SHOWN_OTHERWISE = {
     Table.ANSWERS, Table.TIMES, TOLERANCE_TITLE, Table.SURROGATES, Table.SURROGATE_VALUES, Table.PREPARATION,
     Table.REFERENCE, Table.APPROACHES,
@@ -29,21 +32,19 @@ SHOWN_OTHERWISE = {
 def overview(writer: Writer) -> Iterator[File]:
     """Yield the overview, the first page of a site."""
     contents = writer.contents
-    contests, drawn = _contests(writer, contents.rankings, "", pairs=True)
-    surrogates = figures.surrogate_scatter(contents, "")
-    ratios = figures.surrogate_ratios(contents, contents.leaderboard)
-    drawn += [figure for figure in (surrogates, ratios) if figure]
     answers = [page.answer for page in contents.instances]
+    rankings, drawn = _in_short(writer, contents.rankings, "")
     yield from writer.page(
         "overview.html",
         "index.html",
         {"figures": drawn},
         heading=contents.source.byline.title or TITLE,
+        remarks=summary.remarks(contents),
         contents=contents,
         runs=len(contents.records),
         solvers=[page for page in contents.settings if not page.is_reference],
         references=[page for page in contents.settings if page.is_reference],
-        winners=summary.winners(contents),
+        first=summary.count_first(rankings["winners"]),
         about={
             "solvers": summary.describe_solvers(contents),
             "limits": summary.describe_limits(contents),
@@ -54,87 +55,123 @@ def overview(writer: Writer) -> Iterator[File]:
         answers={answer: answers.count(answer) for answer in WORDS if answer in answers},
         gallery=_gallery(writer),
         suite_counts=[(suite, _answer_counts(suite)) for suite in contents.suites],
-        contests=contests,
-        has_surrogates=surrogates is not None,
-        has_ratios=ratios is not None,
-        **_surrogates(writer, contents.leaderboard, None),
+        rankings=rankings,
+        approaches=_approaches(contents.leaderboard),
+        heat_maps=surrogate_tables.heat_maps(contents, contents.leaderboard),
     )
 
 
 def suite_page(writer: Writer, suite: SuitePage) -> Iterator[File]:
-    """Yield the page of a suite: its ranking and its instances."""
-    contests, drawn = _contests(writer, suite.rankings, "../", pairs=False)
-    data = {"figures": drawn, "tables": {"instances": run_tables.instance_table(writer.contents, suite, "../")}}
+    """Yield the page of a suite: its rankings and its instances."""
+    contents = writer.contents
+    rankings, drawn = _in_short(writer, suite.rankings, "../")
+    data = {"figures": drawn, "tables": {"instances": run_tables.instance_table(contents, suite, "../")}}
     yield from writer.page(
-        "suite.html", suite.href, data, suite=suite, counts=_answer_counts(suite), contests=contests,
-        **_surrogates(writer, suite.leaderboard, suite),
+        "suite.html", suite.href, data, suite=suite, counts=_answer_counts(suite), rankings=rankings,
+        approaches=_approaches(suite.leaderboard), heat_maps=surrogate_tables.heat_maps(contents, suite.leaderboard),
+        numbers=_surrogates_in_numbers(writer, suite.leaderboard),
+        sizes=surrogate_tables.size_sheets(contents, suite),
     )  # fmt: skip
 
 
-def _contests(
-    writer: Writer, contests: Sequence[FileRanking], root: str, *, pairs: bool
-) -> tuple[list[dict[str, Any]], list[figures.Figure]]:
-    """Return the values for templates and the plots of each contest; `pairs`: with a plot of any two settings."""
-    shown, drawn = [], []
-    for place, contest in enumerate(contests):
-        suffix = f"-{place}" if place else ""
-        matrix = writer.matrix(contest)
-        ranked = [writer.contents.page_of(row.setting) for row in contest.leaderboard.settings]
-        pair = figures.pair_scatter(writer.contents, matrix, ranked, root, suffix) if pairs else None
-        drawn += [*figures.curves(writer.contents, matrix, root, suffix), *([pair] if pair else [])]
-        board = contest.leaderboard
-        columns, rows = setting_tables.ranking(writer.contents, board)
-        more_columns, more = setting_tables.ranking(writer.contents, board, Table.SITE_MORE)
-        contribution_heads, contributed = setting_tables.contributions(writer.contents, board, matrix)
-        shown.append(
-            {
-                "part": part_of(contest, contests),
-                "suffix": suffix,
-                "in_seconds": setting_tables.names_in_seconds(),
-                "columns": columns,
-                "ranked": [row for row in rows if not row.below_line],
-                "below": [row for row in rows if row.below_line],
-                "more_columns": more_columns,
-                "more": more,
-                "reference": [sheet for sheet in sheets_of(board) if sheet.title == Table.REFERENCE],
-                "sheets": [sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
-                "pairs": setting_tables.pair_rows(writer.contents, board.pairs),
-                "notes": notes_on(board),
-                "legend": ranked,
-                "n_runs": len(matrix),
-                "profile_text": figures.describe_profile(matrix),
-                "cactus_text": figures.describe_cactus(matrix),
-                "has_pair": pair is not None,
-                "contribution_columns": contribution_heads,
-                "contribution_rows": contributed,
-                "virtual_best": board.virtual_best[0] if board.virtual_best else None,
-            }
-        )
-    return shown, drawn
+def ranking_page(writer: Writer, ranking: FileRanking, suite: SuitePage | None) -> Iterator[File]:
+    """Yield the page of a ranking, of a suite or of all runs: its table, its plots and all its numbers."""
+    contents, board, matrix = writer.contents, ranking.leaderboard, writer.matrix(ranking)
+    ranked = [contents.page_of(row.setting) for row in board.settings]
+    pair = figures.pair_scatter(contents, matrix, ranked, "../")
+    more_columns, more = setting_tables.ranking(contents, board, Table.SITE_MORE)
+    contribution_heads, contributed = setting_tables.contributions(contents, board, matrix)
+    yield from writer.page(
+        "ranking.html",
+        ranking.href,
+        {"figures": [*figures.curves(contents, matrix, "../"), *([pair] if pair else [])]},
+        ranking=ranking,
+        suite=suite,
+        own=_table(writer, ranking),
+        more_columns=more_columns,
+        more=more,
+        reference=[sheet for sheet in sheets_of(board) if sheet.title == Table.REFERENCE],
+        sheets=[sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
+        pairs=setting_tables.pair_rows(contents, board.pairs),
+        notes=notes_on(board),
+        curves=_described_curves(writer, ranking),
+        has_pair=pair is not None,
+        contribution_columns=contribution_heads,
+        contribution_rows=contributed,
+        virtual_best=board.virtual_best[0] if board.virtual_best else None,
+    )
 
 
-def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | None) -> dict[str, Any]:
-    """Return the values of the comparison with surrogates. Only a suite is compared by size: elsewhere one architecture
-    may belong to several data sets."""
-    settings = {row.setting for row in leaderboard.surrogates}
-    columns, rows = setting_tables.surrogate_table(writer.contents, leaderboard, Rows.SURROGATES, Table.SITE_SURROGATES)
-    value_columns, value_rows = setting_tables.surrogate_table(
+def surrogates_page(writer: Writer) -> Iterator[File]:
+    """Yield the page of all surrogates in numbers, where there are any."""
+    contents, board = writer.contents, writer.contents.leaderboard
+    if not (board.surrogates or board.surrogate_values):
+        return
+    scatter = figures.surrogate_scatter(contents, "")
+    settings = {row.setting for row in board.surrogates}
+    legend = dict.fromkeys(contents.page_of(row.setting) for row in board.settings if row.setting in settings)
+    yield from writer.page(
+        "surrogates.html", "surrogates.html", {"figures": [scatter]} if scatter else None,
+        has_scatter=scatter is not None, legend=list(legend), numbers=_surrogates_in_numbers(writer, board), sizes=[],
+    )  # fmt: skip
+
+
+def _in_short(
+    writer: Writer, rankings: Sequence[FileRanking], root: str
+) -> tuple[dict[str, Any], list[figures.Figure]]:
+    """Return what a page shows of these rankings: who is first in each, the first tables, the curves of the first."""
+    values = {
+        "winners": summary.winners(writer.contents, rankings),
+        "shown": [_table(writer, ranking) for ranking in rankings[:RANKINGS_SHOWN]],
+        "curves": _described_curves(writer, rankings[0]),
+    }
+    return values, figures.curves(writer.contents, writer.matrix(rankings[0]), root)
+
+
+def _table(writer: Writer, ranking: FileRanking) -> dict[str, Any]:
+    """Return the values of the table of a ranking."""
+    columns, rows = setting_tables.ranking(writer.contents, ranking.leaderboard)
+    return {
+        "part": ranking.part,
+        "href": ranking.href,
+        "in_seconds": setting_tables.names_in_seconds(),
+        "columns": columns,
+        "ranked": [row for row in rows if not row.below_line],
+        "below": [row for row in rows if row.below_line],
+    }
+
+
+def _described_curves(writer: Writer, ranking: FileRanking) -> dict[str, Any]:
+    """Return the values that stand around the curves of a ranking: over how many runs, whose, and both in words."""
+    matrix = writer.matrix(ranking)
+    return {
+        "n_runs": len(matrix),
+        "legend": [writer.contents.page_of(row.setting) for row in ranking.leaderboard.settings],
+        "profile": figures.describe_profile(matrix),
+        "cactus": figures.describe_cactus(matrix),
+    }
+
+
+def _approaches(leaderboard: Leaderboard) -> list[tuple[str, Sheet, Sheet]]:
+    """Return the approaches of each group, such as a suite: its name, the first rows, and the others."""
+    sheets = [replace(own, group_names=()) for own in sheets_of(leaderboard) if own.title == Table.APPROACHES]
+    found = []
+    for sheet in sheets:
+        for section, rows in groupby(sheet.rows, key=lambda row: row.section):
+            own = [replace(row, groups=()) for row in rows]
+            first, others = (tuple(part) for part in (own[:APPROACHES_SHOWN], own[APPROACHES_SHOWN:]))
+            found.append((section, replace(sheet, rows=first), replace(sheet, rows=others)))
+    return found
+
+
+def _surrogates_in_numbers(writer: Writer, leaderboard: Leaderboard) -> dict[str, Any]:
+    """Return the tables of the comparison with surrogates."""
+    by_time = surrogate_tables.surrogate_table(writer.contents, leaderboard, Rows.SURROGATES, Table.SITE_SURROGATES)
+    by_value = surrogate_tables.surrogate_table(
         writer.contents, leaderboard, Rows.SURROGATE_VALUES, Table.SITE_SURROGATE_VALUES
     )
-    return {
-        "surrogate_columns": columns,
-        "surrogate_rows": rows,
-        "surrogate_value_columns": value_columns,
-        "surrogate_value_rows": value_rows,
-        "approaches": [sheet for sheet in sheets_of(leaderboard) if sheet.title == Table.APPROACHES],
-        "preparation": [sheet for sheet in sheets_of(leaderboard) if sheet.title == Table.PREPARATION],
-        "sizes": size_sheets(writer.contents, suite) if suite else [],
-        "surrogate_legend": [
-            *dict.fromkeys(
-                writer.contents.page_of(row.setting) for row in leaderboard.settings if row.setting in settings
-            )
-        ],
-    }
+    preparation = [sheet for sheet in sheets_of(leaderboard) if sheet.title == Table.PREPARATION]
+    return {"by_time": by_time, "by_value": by_value, "preparation": preparation}
 
 
 def _gallery(writer: Writer) -> list[dict[str, Any]]:

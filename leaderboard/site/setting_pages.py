@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from vnnbench.leaderboard.ranking.column_form import Table
 from vnnbench.leaderboard.ranking.columns import columns_of
 from vnnbench.leaderboard.site import figures, run_tables, setting_tables
-from vnnbench.leaderboard.site.content import FileRanking, SettingPage, SuitePage, options_text, part_of
+from vnnbench.leaderboard.site.content import FileRanking, SettingPage, SuitePage, options_text
 from vnnbench.leaderboard.site.page_writer import File, Writer
 
 
@@ -17,14 +17,14 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
     places: list[tuple[SuitePage | None, Sequence[FileRanking]]] = [(None, contents.rankings)]
     places += [(suite, suite.rankings) for suite in contents.suites]
     found = [
-        (suite, part_of(own, rankings), own, row)
+        (suite, own, row)
         for suite, rankings in places
         for own in rankings
         for row in own.leaderboard.settings
         if contents.page_of(row.setting) is page
     ]
     columns = columns_of(Table.SITE_RANKING, [row for *_, row in found])
-    drawn = figures.against_best(contents, writer.matrix(found[0][2]), page, "../") if found else None
+    drawn = figures.against_best(contents, writer.matrix(found[0][1]), page, "../") if found else None
     yield from writer.page(
         "setting.html",
         page.href,
@@ -36,9 +36,9 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
         options=options_text(page.setting),
         columns=setting_tables.heads(contents.leaderboard, columns),
         rows=[
-            (suite, part, f"{row.rank} of {len(own.leaderboard.settings)}" if row.rank else None,
+            (suite, own, f"{row.rank} of {len(own.leaderboard.settings)}" if row.rank else None,
              row.below_line, setting_tables.cells(columns, row))
-            for suite, part, own, row in found
+            for suite, own, row in found
         ],
         has_plot=drawn is not None,
         faults=[

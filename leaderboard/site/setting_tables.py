@@ -6,22 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from vnnbench.leaderboard.ranking.column_form import Rows, Table, TableColumn
+from vnnbench.leaderboard.ranking.column_form import Table, TableColumn
 from vnnbench.leaderboard.ranking.columns import columns_of
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.profiles import virtual_best
 from vnnbench.leaderboard.ranking.ranks import PairRow
-from vnnbench.leaderboard.ranking.surrogate_sizes import SizeRow, compare_sizes
-from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
-from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
-from vnnbench.leaderboard.site.content import Contents, SettingPage, SuitePage
+from vnnbench.leaderboard.site.content import Contents, SettingPage
 from vnnbench.leaderboard.site.heads import Head
 from vnnbench.leaderboard.site.styles import Look
 from vnnbench.leaderboard.site.time_matrix import Matrix
-from vnnbench.leaderboard.tables.build import Row, Sheet, beside_label, legend_of
-from vnnbench.leaderboard.text import NONE, with_minus
+from vnnbench.leaderboard.text import with_minus
 
 
 def heads(leaderboard: Leaderboard, columns: Sequence[TableColumn]) -> list[Head]:
@@ -122,56 +116,3 @@ def contributions(
         ContributionRow(page.setting.label, page.look, page.href, (str(count), *cells(columns, row)))
         for row, page, count in ordered
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class SurrogateTableRow:
-    """A setting on one kind of surrogate."""
-
-    label: str
-    look: Look
-    kind: str
-    formulation: str
-    cells: tuple[str, ...]
-
-
-def surrogate_table(
-    contents: Contents, leaderboard: Leaderboard, rows: Rows, table: Table
-) -> tuple[list[Head], list[SurrogateTableRow]]:
-    """Return the comparison of dense and surrogate, by time or by value, in the columns of a table."""
-    of: Sequence[SurrogateRow | SurrogateValueRow] = getattr(leaderboard, rows)
-    columns = columns_of(table, of)
-    found = []
-    for row in of:
-        page = contents.page_of(row.setting)
-        label = ", ".join([page.setting.label, *map(str, beside_label(leaderboard.problems_by, row.group))])
-        shown = cells(columns, row)
-        found.append(SurrogateTableRow(label, page.look, kind_text(row), row.formulation or NONE, shown))
-    return heads(leaderboard, columns), found
-
-
-def kind_text(row: SurrogateRow | SurrogateValueRow) -> str:
-    """Describe a kind of surrogate in words."""
-    rate = None if row.rate is None else f"{row.rate:g}"
-    words: tuple[str | None, ...] = (row.pruning, row.structure, rate, "finetuned" if row.finetuned else None)
-    return " ".join(word for word in words if word)
-
-
-def size_sheets(contents: Contents, suite: SuitePage) -> list[Sheet]:
-    """Return the table by size, where the suite's surrogates have several architectures."""
-    rows = compare_sizes(contents.source.runs.iloc[np.sort(np.concatenate([own.rows for own in suite.rankings]))])
-    if len({(row.input_side, row.depth, row.width) for row in rows}) < 2:
-        return []
-    columns = columns_of(Table.SITE_SIZES, rows)
-    shown = tuple(
-        Row("", (_architecture(row),), NONE if row.rate is None else f"{row.rate:g}", cells(columns, row))
-        for row in rows
-    )
-    legend = f"Over all settings, formulations and kinds of pruning. {legend_of(suite.leaderboard, columns)}"
-    return [Sheet(Table.SITE_SIZES, ("architecture",), "rate", [column.head for column in columns], shown, legend)]
-
-
-def _architecture(row: SizeRow) -> str:
-    """Return an architecture such as 28x28 4x64: the inputs, and layers x neurons."""
-    side = "" if row.input_side is None else f"{row.input_side}x{row.input_side} "
-    return side + (NONE if row.depth is None or row.width is None else f"{row.depth}x{row.width}")

@@ -1,42 +1,99 @@
-"""The first screen of the overview: the settings, the instances, the first setting and how sure that is."""
+"""The first screen of the overview: what is wrong or not comparable, what was compared, who is first, how surely."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow
 from vnnbench.leaderboard.ranking.sign_flips import least_p
-from vnnbench.leaderboard.site.content import Contents, SettingPage, part_of
+from vnnbench.leaderboard.site.content import Contents, FileRanking, SettingPage
 from vnnbench.leaderboard.site.rendering import mebibytes
 from vnnbench.leaderboard.tables import phrases
-from vnnbench.leaderboard.text import count, format_number, interval_text
+from vnnbench.leaderboard.text import count, format_number, interval_text, triples
 from vnnbench.leaderboard.words import Fault, Verdict
 
 SHOWN = 6
-"""The most versions or suites that are named; the others are counted."""
+"""The most versions, suites or settings that are named; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The first settings of a ranking, and in words how sure that is; no page where none is ranked or solved a file.
-    part: what distinguishes this ranking from the others."""
+    """The first settings of a ranking, and in words how sure that is; no page where none is ranked or solved a file."""
 
-    part: str
+    ranking: FileRanking
     pages: tuple[SettingPage, ...]
     how_sure: tuple[str, ...]
 
 
-def winners(contents: Contents) -> list[Winner]:
-    """Return the winner of every ranking that has settings."""
+def winners(contents: Contents, rankings: Sequence[FileRanking]) -> list[Winner]:
+    """Return the winner of each of these rankings."""
     found = []
-    for ranking in contents.rankings:
+    for ranking in rankings:
         board = ranking.leaderboard
-        if board.settings:
-            first = [row.setting for row in board.settings if row.rank == 1 and row.common_solved]
-            part, pages = part_of(ranking, contents.rankings), tuple(map(contents.page_of, first))
-            found.append(Winner(part, pages, _how_sure(board, with_interval=not part)))
+        first = [row.setting for row in board.settings if row.rank == 1 and row.common_solved]
+        sure = _how_sure(board, with_interval=not ranking.part) if board.settings else ("no solver ran",)
+        found.append(Winner(ranking, tuple(map(contents.page_of, first)), sure))
     return found
+
+
+def count_first(found: Sequence[Winner]) -> list[tuple[tuple[SettingPage, ...], str]]:
+    """Return the settings that are first anywhere, those of the most rankings first, and in words in how many."""
+    times = Counter(winner.pages for winner in found if winner.pages)
+    return [
+        (pages, f"in all {number} rankings" if number == len(found) else f"in {number} of {len(found)} rankings")
+        for pages, number in times.most_common()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a reader must know before any number, in one short line. href: where it is explained; "" where nowhere.
+    is_bad: whether an answer is wrong or a run failed."""
+
+    text: str
+    href: str = ""
+    is_bad: bool = False
+
+
+def remarks(contents: Contents) -> list[Remark]:
+    """Return what is wrong, disturbed or not comparable, the worst first."""
+    records, board, conditions = contents.records, contents.leaderboard, contents.leaderboard.conditions
+    runs = count(len(records), "run")
+    failed = Counter(contents.setting_of(record).setting.label for record in records if record["is_failed"])
+    refused, missing = (sum(getattr(own, name) for own in board.common) for name in ("refused", "not_run_by_all"))
+    out = [f"{refused} refused or interrupted"] if refused else []
+    out += [f"{missing} not run by all settings"] if missing else []
+    limits = [{row.setting.time_limit_seconds for row in own.leaderboard.settings} for own in contents.rankings]
+    pairs_out = sum(row.left_out for row in (*board.surrogates, *board.surrogate_values))
+    shown = (
+        (board.faults, f"{len(board.faults)} of {runs} gave a wrong answer: {_below_line(contents)} below the line",
+         "contradictions.html", True),
+        (failed, f"{sum(failed.values())} of {runs} failed: {_counted(failed)}", "", True),
+        (conditions.disturbed, f"{conditions.disturbed} of {runs} disturbed by other work on the machine, so their "
+         "times may be too long", "machines.html", False),
+        (out, f"Times leave out {refused + missing} of {sum(own.triples for own in board.common)} "
+         f"{triples(conditions.permutations)}: {', '.join(out)}", "", False),
+        (pairs_out, f"Surrogate against dense leaves out {count(pairs_out, 'pair')} of runs: one side is missing or "
+         "was refused", "", False),
+        (max(map(len, limits), default=0) > 1, "Time limits differ: every run counts as cut at the shortest of those "
+         "compared", "", False),
+        (conditions.machines > 1, f"{conditions.machines} machines: times and ranks are within each", "machines.html",
+         False),
+    )  # fmt: skip
+    return [Remark(f"{text}.", href, is_bad) for applies, text, href, is_bad in shown if applies]
+
+
+def _below_line(contents: Contents) -> str:
+    """Return which settings stand below the line, with their verb."""
+    wrong = list(dict.fromkeys(row.setting.label for row in contents.leaderboard.settings if row.below_line))
+    return f"{_listed(wrong)} {'stands' if len(wrong) == 1 else 'stand'}"
+
+
+def _counted(numbers: Counter[str]) -> str:
+    return _listed([f"{label} {number}" for label, number in numbers.most_common()])
 
 
 def _how_sure(board: Leaderboard, *, with_interval: bool) -> tuple[str, ...]:

@@ -102,28 +102,12 @@
     return [traces, layout({ xaxis: logAxis(figure.x, traces.flatMap(({ x }) => x)), yaxis: axis(figure.y, { range: figure.range }), shapes })];
   };
 
-  // Break long names into two lines on a narrow screen.
-  const broken = (name) => {
-    const spaces = [...name.matchAll(/ /g)].map(({ index }) => index).sort((a, b) => Math.abs(a - name.length / 2) - Math.abs(b - name.length / 2));
-    return innerWidth < 640 && spaces.length ? `${name.slice(0, spaces[0])}<br>${name.slice(spaces[0] + 1)}` : name;
-  };
-  const ratios = (figure) => {
-    const traces = figure.series.map((series) => dots(series, {
-      x: series.x, y: series.kinds, customdata: series.pairs,
-      hovertemplate: `<b>${series.name}</b><br>%{y}<br>%{x:.3~g} over %{customdata} pairs<extra></extra>`,
-    }));
-    const one = { type: "line", x0: 1, x1: 1, yref: "paper", y0: 0, y1: 1, layer: "between", line: { color: style("--muted"), width: 1, dash: "dot" } };
-    const y = { type: "category", categoryorder: "array", categoryarray: figure.kinds, range: [-0.6, figure.kinds.length - 0.4], tickvals: figure.kinds, ticktext: figure.kinds.map(broken) };
-    return [traces, layout({ xaxis: logAxis(figure.x, figure.series.flatMap(({ x }) => x)), yaxis: axis("", y), shapes: [one] })];
-  };
-
-  const KINDS = { steps, scatter, pair, progress, dots: ratios };
+  const KINDS = { steps, scatter, pair, progress };
   const config = { responsive: true, displayModeBar: "hover", displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"] };
 
   const draw = (figure) => {
     const place = document.getElementById(`plot-${figure.id}`);
     if (!place) return;
-    if (figure.kind === "dots") place.style.height = `${Math.max(9, 5 + 2.2 * figure.kinds.length)}rem`;
     const [traces, own] = KINDS[figure.kind](figure);
     for (const trace of traces) trace.visible = figure.kind === "pair" || !hidden.has(trace.setting);
     Plotly.react(place, traces, own, config);

@@ -5,11 +5,13 @@
 (() => {
   const SHOWN = 100; // rows of a long table at a time
   const BADGES = ["counterexample", "robust", "value", "contradicted", "wrong"];
-  const NUMBER = /^[-−]?[\d.,]+(?:e[-+]?\d+)?%?$/i;
+  // A number, alone or followed by what it is of: 8/9, 3 of 6, 1–2, 1.5 (9).
+  const NUMBER = /^([-−]?[\d.,]+(?:e[-+]?\d+)?)%?(?:$|\/\d| of \d|–\d| \()/i;
+  const COLLATOR = new Intl.Collator("en", { numeric: true });
 
   const number = (text) => {
-    const own = text.trim();
-    return NUMBER.test(own) ? Number(own.replace(/,|%$/g, "").replace("−", "-")) : NaN;
+    const found = NUMBER.exec(text.trim());
+    return found ? Number(found[1].replaceAll(",", "").replace("−", "-")) : NaN;
   };
 
   // Numbers stand before words and empty cells last, in both directions.
@@ -19,8 +21,7 @@
     if (none || other) return none - other;
     const [m, n] = [number(a), number(b)];
     if (Number.isNaN(m) !== Number.isNaN(n)) return Number.isNaN(m) - Number.isNaN(n);
-    const order = Number.isNaN(m) ? a.localeCompare(b, "en", { numeric: true }) : m - n;
-    return direction * order;
+    return direction * ((Number.isNaN(m) ? 0 : m - n) || COLLATOR.compare(a, b));
   };
 
   const element = (name, text, className) => {
