@@ -28,6 +28,8 @@ from vnnbench.leaderboard.text import NONE
 
 NO_SUITE = "imported"
 """The name that stands for a suite where instances belong to none."""
+SIBLINGS_SHOWN = 12
+"""The most instances of a problem that the page of each lists; else the problem has a page, and sites stay small."""
 Record = dict[str, Any]
 """A row of the ledger, SQL null as None."""
 
@@ -139,6 +141,12 @@ class Contents:
     def page_of(self, setting: Setting) -> SettingPage:
         """Return the page of a setting of any leaderboard; one of a part of the ledger may label it differently."""
         return self._pages[setting.unlabelled]
+
+    @cached_property
+    def problem_pages(self) -> dict[str, str]:
+        """The addresses of the pages of problems with more instances than the page of each could list."""
+        names = file_names(problem for problem, own in self._problems.items() if len(own) > SIBLINGS_SHOWN)
+        return {problem: f"problems/{name}.html" for problem, name in names.items()}
 
     def of_problem(self, problem: str) -> list[InstancePage]:
         """Return all instances of a problem."""

@@ -34,6 +34,22 @@ def classes(evidence: InstanceEvidence | None) -> list[dict[str, Any]]:
     ]
 
 
+def predicted_class(evidence: InstanceEvidence | None) -> int | None:
+    """Return the class that the dense network predicts at the best point; None where it predicts none."""
+    if evidence is None or evidence.best is None or evidence.best.outputs is None:
+        return None
+    return _winner(evidence.best.outputs)
+
+
+def third_class(evidence: InstanceEvidence | None) -> int | None:
+    """Return the class predicted at the best point where it is neither the source nor the one target: the goal speaks
+    of these two outputs alone, so a further one may be larger than both."""
+    predicted = predicted_class(evidence)
+    if evidence is None or len(evidence.targets) != 1 or predicted in (evidence.source, *evidence.targets):
+        return None
+    return predicted
+
+
 def _winner(outputs: Outputs) -> int:
     return outputs.exact.index(max(outputs.exact))
 

@@ -1,13 +1,13 @@
-"""The page of an instance: pictures, facts, files, every run."""
+"""The page of an instance: pictures, facts, files, every run; and that of a problem with many instances."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from vnnbench.leaderboard.site import figures, run_tables
-from vnnbench.leaderboard.site.content import NO_SUITE, InstancePage, SettingPage
+from vnnbench.leaderboard.site.content import NO_SUITE, Contents, InstancePage, SettingPage
 from vnnbench.leaderboard.site.evidence import MAX_INPUTS_SHOWN
-from vnnbench.leaderboard.site.facts import classes, instance_facts, proof_facts, run_facts, verify_command
+from vnnbench.leaderboard.site.facts import classes, instance_facts, proof_facts, run_facts, third_class, verify_command
 from vnnbench.leaderboard.site.page_writer import File, Writer, download_of, shown_pictures
 
 
@@ -28,6 +28,7 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
         evidence=evidence,
         files=files,
         classes=classes(evidence),
+        third_class=third_class(evidence),
         pictures=shown_pictures(evidence),
         download=download_of(evidence),
         best=best,
@@ -42,13 +43,34 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
         run_facts=run_facts,
         settings_of=contents.settings_of,
         suite=next(suite for suite in contents.suites if suite.name == (page.facts["suite"] or NO_SUITE)),
-        siblings=[
-            (other, run_tables.best_seconds(contents, other)) for other in run_tables.sibling_rows(contents, page)
-        ],
+        siblings=_rows(contents, _relatives(contents, page)),
+        problem_href=contents.problem_pages.get(page.facts["problem"]),
+        n_of_problem=len(contents.of_problem(page.facts["problem"])),
         legend=sorted({contents.setting_of(run) for run in runs}, key=_place),
         log_of=writer.logs.get,
         has_plot=drawn is not None,
     )
+
+
+def problem_page(writer: Writer, problem: str, href: str) -> Iterator[File]:
+    """Yield the page of a problem, which lists its instances."""
+    pages = writer.contents.of_problem(problem)
+    yield from writer.page("problem.html", href, problem=problem, rows=_rows(writer.contents, pages))
+
+
+def _relatives(contents: Contents, page: InstancePage) -> list[InstancePage]:
+    """Return the other instances of the problem; where it has a page of its own, only those on the dense network or on
+    the same one."""
+    facts = page.facts
+    others = [other for other in contents.of_problem(facts["problem"]) if other is not page]
+    if facts["problem"] not in contents.problem_pages:
+        return others
+    return [other for other in others if other.facts["network"] in (facts["network"], facts["dense_network"])]
+
+
+def _rows(contents: Contents, pages: Sequence[InstancePage]) -> list[tuple[InstancePage, str]]:
+    """Return these instances, with the seconds of the fastest run of a solver that solved each."""
+    return [(page, run_tables.best_seconds(contents, page)) for page in pages]
 
 
 def _place(setting: SettingPage) -> tuple[bool, int]:

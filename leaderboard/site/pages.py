@@ -39,6 +39,8 @@ def site_files(source: Source) -> Iterator[File]:
         yield from setting_pages.setting_page(writer, setting)
     for instance in contents.instances:
         yield from instance_pages.instance_page(writer, instance)
+    for problem, href in contents.problem_pages.items():
+        yield from instance_pages.problem_page(writer, problem, href)
     yield from _contradictions(writer)
     yield from _logs(writer)
     yield from _plain_pages(writer)

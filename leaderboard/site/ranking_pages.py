@@ -13,6 +13,7 @@ from vnnbench.leaderboard.site import figures, run_tables, setting_tables, summa
 from vnnbench.leaderboard.site.citations import TITLE
 from vnnbench.leaderboard.site.content import FileRanking, InstancePage, SuitePage
 from vnnbench.leaderboard.site.evidence import InstanceEvidence
+from vnnbench.leaderboard.site.facts import predicted_class, third_class
 from vnnbench.leaderboard.site.heads import WORDS
 from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
 from vnnbench.leaderboard.tables.build import APPROACHES_SHOWN, TOLERANCE_TITLE, Sheet, sheets_of
@@ -153,14 +154,17 @@ def _described_curves(writer: Writer, ranking: FileRanking) -> dict[str, Any]:
 
 
 def _approaches(leaderboard: Leaderboard) -> list[tuple[str, Sheet, Sheet]]:
-    """Return the approaches of each group, such as a suite: its name, the first rows, and the others."""
-    sheets = [replace(own, group_names=()) for own in sheets_of(leaderboard) if own.title == Table.APPROACHES]
+    """Return the approaches of each group, such as a suite: its name, the first rows, and the others. Oracles are among
+    the others, because nobody can choose a rate by its result."""
     found = []
-    for sheet in sheets:
-        for section, rows in groupby(sheet.rows, key=lambda row: row.section):
-            own = [replace(row, groups=()) for row in rows]
-            first, others = (tuple(part) for part in (own[:APPROACHES_SHOWN], own[APPROACHES_SHOWN:]))
-            found.append((section, replace(sheet, rows=first), replace(sheet, rows=others)))
+    for sheet in (own for own in sheets_of(leaderboard) if own.title == Table.APPROACHES):
+        rows = list(zip(sheet.rows, leaderboard.approaches, strict=True))
+        for section, group in groupby(rows, key=lambda pair: pair[0].section):
+            own = [(replace(row, groups=()), approach.is_oracle) for row, approach in group]
+            first = [row for row, is_oracle in own if not is_oracle][:APPROACHES_SHOWN]
+            others = [row for row, _ in own if row not in first]
+            parts = (replace(sheet, group_names=(), rows=tuple(part)) for part in (first, others))
+            found.append((section, *parts))
     return found
 
 
@@ -187,7 +191,16 @@ def _gallery(writer: Writer) -> list[dict[str, Any]]:
         if before is None or evidence.best.value > before[0]:
             found[page.facts["problem"]] = (evidence.best.value, page, evidence)
     best = sorted(found.values(), key=lambda item: -item[0])[:GALLERY]
-    return [{"page": page, **shown_pictures(evidence), "evidence": evidence} for _, page, evidence in best]
+    return [
+        {
+            "page": page,
+            **shown_pictures(evidence),
+            "evidence": evidence,
+            "predicted": predicted_class(evidence),
+            "third_class": third_class(evidence),
+        }
+        for _, page, evidence in best
+    ]
 
 
 def _answer_counts(suite: SuitePage) -> dict[str, int]:

@@ -44,16 +44,16 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
     pages = [contents.page_of(row.setting) for row in suite.leaderboard.settings]
     columns = [
         Head("instance", kind="link"),
-        Head("network", "dense, or how it was pruned", "text"),
-        Head("binaries", "binary columns of the model"),
         Head("answer", "the strongest verdict of all runs", "badge"),
-        Head("best value", "largest exact value of the problem, of all runs"),
         Head(
             "difficulty",
             "geometric mean of the settings' seconds, where an unsolved run counts as its limit; open: no run solved "
             "it; spent: no run solved it, and one solved its file to the end without an answer",
         ),
         *(Head(page.setting.label, "median seconds of its solved runs; or wrong, or spent") for page in pages),
+        Head("best value", "largest exact value of the problem, of all runs"),
+        Head("network", "dense, or how it was pruned", "text"),
+        Head("binaries", "binary columns of the model"),
     ]
     rows = []
     for instance in suite.instances:
@@ -64,9 +64,9 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
         facts = instance.facts
         rows.append(
             [
-                [instance.name, root + instance.href], network_text(facts), format_count(facts["binaries"]),
-                WORDS[instance.answer], with_minus(format_number(instance.best)),
-                _difficulty(contents, instance), *(_seconds(of_setting.get(page.number, [])) for page in pages),
+                [instance.name, root + instance.href], WORDS[instance.answer], _difficulty(contents, instance),
+                *(_seconds(of_setting.get(page.number, [])) for page in pages),
+                with_minus(format_number(instance.best)), network_text(facts), format_count(facts["binaries"]),
             ]
         )  # fmt: skip
     return _table(columns, rows)
@@ -88,31 +88,31 @@ def _seconds(runs: Sequence[Record]) -> str:
 
 
 RUNS = (
-    Head("seed", "of the solver, and of a permutation of the file"),
     Head("verdict", "about the problem itself, also where a surrogate was solved", "badge"),
-    Head("evidence", "what the verdict rests on", "text"),
     Head("seconds", "wall clock"),
     Head("first", "seconds to the first confirmed candidate"),
     Head("value", "best exact value of the problem"),
     Head("bound", "dual bound of the instance, which may be a surrogate"),
-    Head("nodes", "of branch and bound"),
     Head(
         "ended by",
         "what ended the run; spent: it solved its file to the end without an answer; its files changed: its input "
         "files were changed meanwhile; disturbed: other processes used its cores",
         "text",
     ),
+    Head("evidence", "what the verdict rests on", "text"),
+    Head("nodes", "of branch and bound"),
+    Head("seed", "of the solver, and of a permutation of the file"),
 )
 
 
 def run_cells(run: Record) -> list[str]:
     """Return the cells of a run in the columns of `RUNS`."""
-    seed = str(run["seed"]) + (f" p{run['permutation']}" if run["permutation"] else "")
     return [
-        seed, WORDS["contradicted" if run["is_wrong"] else word_of(run)],
-        run["evidence"] if run["verdict"] != Verdict.UNKNOWN else NONE, format_number(run["wall_seconds"]),
+        WORDS["contradicted" if run["is_wrong"] else word_of(run)], format_number(run["wall_seconds"]),
         format_number(run["first_success_seconds"]), with_minus(format_number(run["best_exact_value"])),
-        with_minus(format_number(run["dual_bound"])), format_count(run["nodes"]), ended_text(run),
+        with_minus(format_number(run["dual_bound"])), ended_text(run),
+        run["evidence"] if run["verdict"] != Verdict.UNKNOWN else NONE, format_count(run["nodes"]),
+        str(run["seed"]) + (f" p{run['permutation']}" if run["permutation"] else ""),
     ]  # fmt: skip
 
 
@@ -138,11 +138,6 @@ def run_table(contents: Contents, number: int, root: str) -> dict[str, Any]:
         if number in run["setting_numbers"]
     ]
     return _table([Head("instance", kind="link"), *RUNS], rows)
-
-
-def sibling_rows(contents: Contents, page: InstancePage) -> list[InstancePage]:
-    """Return the other instances of the same problem."""
-    return [other for other in contents.of_problem(page.facts["problem"]) if other is not page]
 
 
 def best_seconds(contents: Contents, page: InstancePage) -> str:

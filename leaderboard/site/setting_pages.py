@@ -15,7 +15,7 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
     """Yield the page of a setting, and its script."""
     contents = writer.contents
     places: list[tuple[SuitePage | None, Sequence[FileRanking]]] = [(None, contents.rankings)]
-    places += [(suite, suite.rankings) for suite in contents.suites]
+    places += [(suite, suite.rankings) for suite in contents.suites if suite.rankings is not contents.rankings]
     found = [
         (suite, own, row)
         for suite, rankings in places

@@ -3,7 +3,7 @@
 // Text from the ledger reaches the page as text, never as markup.
 
 (() => {
-  const SHOWN = 100; // rows of a long table at a time
+  const SHOWN = 25; // rows of a long table at a time
   const BADGES = ["counterexample", "robust", "value", "contradicted", "wrong"];
   // A number, alone or followed by what it is of: 8/9, 3 of 6, 1–2, 1.5 (9).
   const NUMBER = /^([-−]?[\d.,]+(?:e[-+]?\d+)?)%?(?:$|\/\d| of \d|–\d| \()/i;
@@ -14,14 +14,12 @@
     return found ? Number(found[1].replaceAll(",", "").replace("−", "-")) : NaN;
   };
 
-  // Numbers stand before words and empty cells last, in both directions.
-  const comparison = (column, direction) => (left, right) => {
-    const [a, b] = [left.texts[column], right.texts[column]];
-    const [none, other] = [a === "–" || a === "", b === "–" || b === ""];
-    if (none || other) return none - other;
-    const [m, n] = [number(a), number(b)];
-    if (Number.isNaN(m) !== Number.isNaN(n)) return Number.isNaN(m) - Number.isNaN(n);
-    return direction * ((Number.isNaN(m) ? 0 : m - n) || COLLATOR.compare(a, b));
+  // Sort rows by a column. Numbers stand before words and empty cells last, in both directions.
+  const sorted = (rows, column, direction) => {
+    const keyed = rows.map((row) => ({ row, text: row.texts[column], number: number(row.texts[column]) }));
+    const kind = ({ text, number }) => (text === "–" || text === "" ? 2 : Number.isNaN(number) ? 1 : 0);
+    const order = (a, b) => (kind(a) === 0 && a.number - b.number) || COLLATOR.compare(a.text, b.text);
+    return keyed.sort((a, b) => kind(a) - kind(b) || direction * order(a, b)).map(({ row }) => row);
   };
 
   const element = (name, text, className) => {
@@ -92,11 +90,11 @@
     const draw = () => {
       let [kept, total, room] = [0, 0, shown];
       for (const { body, rows } of groups) {
-        const fits = rows.filter(({ texts }) => {
+        let fits = rows.filter(({ texts }) => {
           const text = texts.join(" ").toLowerCase();
           return wanted.every((word) => text.includes(word));
         });
-        if (column >= 0) fits.sort(comparison(column, direction));
+        if (column >= 0) fits = sorted(fits, column, direction);
         const visible = fits.slice(0, room);
         body.replaceChildren(...visible.map((entry) => (entry.row ??= entry.make())));
         kept += fits.length;
