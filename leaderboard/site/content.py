@@ -321,20 +321,26 @@ class _Rankings:
         return self._ranked[key]
 
     def _rank(self, rows: np.ndarray, suite: str) -> Iterator[FileRanking]:
-        columns = (self._runs[name].iloc[rows].fillna(NONE).astype(str) for name in (GOAL, MACHINE, *FILES))
-        kinds = np.array([*zip(*columns, strict=True)], dtype=object)
-        runs = Counter(map(tuple, kinds))
-        of_goal: Counter[tuple[str, str]] = Counter()
-        for (goal, machine, *_), number in runs.items():
-            of_goal[goal, machine] += number
-        several = [len({kind[place] for kind in runs}) > 1 for place in range(kinds.shape[1])]
-        for kind in sorted(runs, key=lambda own: (-of_goal[own[:2]], own[2], -runs[own], own)):
-            own = rows[(kinds == kind).all(axis=1)]
+        columns = [self._runs[name].iloc[rows].fillna(NONE).astype(str) for name in (GOAL, MACHINE, *FILES)]
+        several_goals, several_machines, several_roles, several_forms = (column.nunique() > 1 for column in columns)
+        places: dict[tuple[str, str, str, str], list[int]] = {}
+        for row, goal, machine, role, formulation in zip(rows.tolist(), *columns, strict=True):
+            places.setdefault((goal, machine, role, formulation), []).append(row)
+        runs = Counter[tuple[str, str]]()
+        for (goal, machine, *_), own in places.items():
+            runs[goal, machine] += len(own)
+        for kind in sorted(places, key=lambda kind: (-runs[kind[:2]], kind[2], -len(places[kind]), kind)):
             goal, machine, role, formulation = kind
-            words = (f"goal {goal}", machine, f"{role} files", formulation)
-            part = ", ".join(words[place] for place in (0, 2, 3, 1) if several[place])
-            href = self._href("-".join(filter(None, (suite, goal, role, formulation, several[1] and machine))))
-            yield FileRanking(*kind, part, href, self.of(own), own)
+            words = (
+                (several_goals, f"goal {goal}"), (several_roles, f"{role} files"), (several_forms, formulation),
+                (several_machines, machine),
+            )  # fmt: skip
+            title = "-".join(
+                [*([suite] if suite else []), goal, role, formulation, *([machine] if several_machines else [])]
+            )
+            part = ", ".join(word for is_said, word in words if is_said)
+            of_kind = np.array(places[kind])
+            yield FileRanking(*kind, part, self._href(title), self.of(of_kind), of_kind)
 
     def _href(self, title: str) -> str:
         """Return the address of the ranking of this title, which may be any text; no two have the same."""

@@ -67,7 +67,7 @@ def remarks(contents: Contents) -> list[Remark]:
     out = [f"{refused} refused or interrupted"] if refused else []
     out += [f"{missing} not run by all settings"] if missing else []
     limits = [{row.setting.time_limit_seconds for row in own.leaderboard.settings} for own in contents.rankings]
-    pairs_out = sum(row.left_out for row in (*board.surrogates, *board.surrogate_values))
+    pairs_out = sum(row.left_out for rows in (board.surrogates, board.surrogate_values) for row in rows)
     shown = (
         (board.faults, f"{len(board.faults)} of {runs} gave a wrong answer: {_below_line(contents)} below the line",
          "contradictions.html", True),

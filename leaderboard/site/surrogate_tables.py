@@ -70,13 +70,17 @@ def _maps(contents: Contents, leaderboard: Leaderboard, of: Sequence[AnyRow]) ->
             label=", ".join([page.setting.label, *map(str, beside_label(leaderboard.problems_by, group))]),
             look=page.look,
             formulation=formulation or NONE,
-            pairs=f"{span([row.pairs for row in rows])} pairs a cell",
+            pairs=f"{_pairs_text([row.pairs for row in rows])} a cell",
             rates=tuple(map(_rate_text, rates)),
             rows=tuple(
                 (way, tuple(_heat_cell(cell_of.get((way, rate))) for rate in rates))
                 for way in dict.fromkeys(map(_way_text, rows))
             ),
         )
+
+
+def _pairs_text(pairs: list[int]) -> str:
+    return count(pairs[0], "pair") if min(pairs) == max(pairs) else f"{span(pairs)} pairs"
 
 
 def _heat_cell(row: AnyRow | None) -> HeatCell:
@@ -147,10 +151,7 @@ def size_sheets(contents: Contents, suite: SuitePage) -> list[Sheet]:
     if len({(row.input_side, row.depth, row.width) for row in rows}) < 2:
         return []
     columns = columns_of(Table.SITE_SIZES, rows)
-    shown = tuple(
-        Row("", (_architecture(row),), _rate_text(row.rate), cells(columns, row))
-        for row in rows
-    )
+    shown = tuple(Row("", (_architecture(row),), _rate_text(row.rate), cells(columns, row)) for row in rows)
     legend = f"Over all settings, formulations and kinds of pruning. {legend_of(suite.leaderboard, columns)}"
     return [Sheet(Table.SITE_SIZES, ("architecture",), "rate", [column.head for column in columns], shown, legend)]
 

@@ -14,12 +14,12 @@ from urllib.parse import unquote
 import pytest
 
 from support.rankings import add_own_and_given_limits
-from support.tiny_sites import HOSTILE, png, source_of
+from support.tiny_sites import HOSTILE, evidence_of, png, source_of
 from support.trainings import Trainings
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
 from vnnbench.leaderboard.site.content import gather
-from vnnbench.leaderboard.site.evidence import BestModel, InstanceEvidence
+from vnnbench.leaderboard.site.evidence import BestModel, InstanceEvidence, Outputs
 from vnnbench.leaderboard.site.figures import data_script, hover
 from vnnbench.leaderboard.site.pages import site_files
 
@@ -162,8 +162,16 @@ def test_the_logs_of_both_sides_of_a_contradiction_can_be_read_and_no_others(sit
 
 def test_goals_are_ranked_apart(site):
     text = Page((site / "suites" / "first.html").read_text(encoding="utf-8")).text
-    assert "Solvers on files goal decide" in text
-    assert "Solvers on files goal optimize" in text
+    for part in (
+        "goal decide: highs decide first, solved 150 of 150",
+        "goal optimize: highs optimize first, solved 1 of 1",
+    ):
+        assert part in " ".join(text.split())
+    pages = {
+        path.name: Page(path.read_text(encoding="utf-8")).text for path in (site / "rankings").glob("first-*.html")
+    }
+    assert sorted(pages) == ["first-decide-dense-tight.html", "first-optimize-dense-tight.html"]
+    assert "Solvers on files: goal optimize" in pages["first-optimize-dense-tight.html"]
 
 
 def test_an_instance_shows_its_classes_and_the_evidence_of_each_run(site):
@@ -237,9 +245,9 @@ def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger):
     for solver, seconds in (("highs", 1.0), ("scip", 2.0), ("pgd", 0.5)):
         ledger.found(solver, digest, seconds, solver=solver)
     files = dict(site_files(source_of(ledger)))
-    text = " ".join(Page(files["index.html"].decode()).text.split())
+    text = " ".join(Page(files["rankings/decide-dense-tight.html"].decode()).text.split())
     assert "Reference, not ranked" in text
-    data = script_of(files["index.js"])
+    data = script_of(files["rankings/decide-dense-tight.js"])
     assert {series["name"] for figure in data["figures"] for series in figure["series"]} == {"highs", "scip"}
     assert "beside the ranking, not in it" in files["settings/pgd.html"].decode()
     assert ">pgd<" in files["instances/one.html"].decode()
@@ -249,7 +257,7 @@ def test_the_page_shows_what_a_reference_proves(ledger):
     ledger.found("h", ledger.instance("one", problem="p1"), 1.0)
     ledger.robust("p", ledger.instance("two", problem="p2"), 1.0, solver="prover")
     files = dict(site_files(source_of(ledger)))
-    text = " ".join(Page(files["index.html"].decode()).text.split())
+    text = " ".join(Page(files["rankings/decide-dense-tight.html"].decode()).text.split())
     assert "settingrunscexrobustalonemissederrfirst prover101000– Beside the solvers" in text
     assert "claimed" in Page(files["instances/two.html"].decode()).text
 
@@ -259,9 +267,9 @@ def test_the_attack_is_in_no_comparison_of_surrogates_and_is_never_the_fastest_r
         pairs.dense("p1", dense, solver=solver)
         pairs.surrogate("p1", surrogate, solver=solver)
     files = dict(site_files(source_of(pairs.ledger)))
-    figures = {figure["id"]: figure for figure in script_of(files["index.js"])["figures"]}
-    assert [series["name"] for series in figures["surrogates"]["series"]] == ["highs"]
-    assert [series["name"] for series in figures["ratios"]["series"]] == ["highs"]
+    (scatter,) = script_of(files["surrogates.js"])["figures"]
+    assert [series["name"] for series in scatter["series"]] == ["highs"]
+    assert Page(files["index.html"].decode()).text.count("1 pair a cell") == 1
     (dense,) = (page for name, page in files.items() if name.startswith("instances/") and b"dense</td>" not in page)
     siblings = Page(dense.decode()).text.partition("fastest, seconds")[2]
     assert "2.00" in siblings and "0.250" not in siblings
@@ -271,7 +279,8 @@ def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(
     text = " ".join(Page((site / "index.html").read_text(encoding="utf-8")).text.split())
     assert "4 settings highs 1.0, scip 1.0 time limit 100 s, 1 thread, 4096 MiB" in text
     assert "152 instances 152 problems of" in text
-    assert "First highs decide goal decide, dense files: solved 150 of 150" in text
+    assert "First highs decide in 1 of 3 rankings" in text
+    assert "goal decide, dense files: highs decide first, solved 150 of 150" in text
     assert "Wrong answers1 in 302 runs 225 counterexamples confirmed exactly" in text
     for number in range(8):
         digest = ledger.instance(f"i{number}", problem=f"p{number}")
@@ -339,12 +348,13 @@ def test_each_machine_is_ranked_by_itself(ledger):
             ledger.found(f"{solver}{number}-2", digest, there, solver=solver, machine="m2")
     files = dict(site_files(source_of(ledger)))
     overview = files["index.html"].decode()
-    parts = overview.split("<section")[1:3]
+    parts = overview.split('<table class="sortable ranking"')[1:]
     assert [part.index(">highs<") < part.index(">scip<") for part in parts] == [True, False]
     assert "2 machines, each ranked by itself" in overview
     scip = files["settings/scip.html"].decode()
-    assert "all instances, m1</th><td>2 of 2</td>" in scip
-    assert "all instances, m2</th><td>1 of 2</td>" in scip
+    for machine, place in (("m1", "2 of 2"), ("m2", "1 of 2")):
+        link = f'<a href="../rankings/decide-dense-tight-{machine}.html">all instances, {machine}</a>'
+        assert f"{link}</th><td>{place}</td>" in scip
 
 
 def test_a_part_of_the_ledger_is_compared_with_the_best_value_of_all(ledger):
@@ -434,8 +444,8 @@ def test_seconds_of_several_runs_are_their_median(ledger):
     for seed, seconds in enumerate((1.0, 2.0, 5.0, 40.0)):
         ledger.found(f"r{seed}", digest, seconds, seed=seed)
     table = json.loads(dict(site_files(source_of(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
-    ((*_, seconds),) = table["tables"]["instances"]["rows"]
-    assert seconds == "3.50"
+    columns, ((*cells,),) = (table["tables"]["instances"][name] for name in ("columns", "rows"))
+    assert cells[[column["title"] for column in columns].index("highs")] == "3.50"
 
 
 def test_spent_describes_a_run_and_not_what_other_solvers_can_do(ledger):
@@ -513,8 +523,8 @@ def test_a_run_of_two_settings_is_on_the_pages_of_both_and_elsewhere_once(ledger
     assert "All runs of highs own limits</a> · <a" in own[1] and "All runs of highs 10 s</a>" in own[1]
     script = script_of(files["suites/imported.js"])
     table = script["tables"]["instances"]
-    assert [head["title"] for head in table["columns"][6:]] == ["scip own limits", "highs 10 s", "highs own limits"]
-    assert [row[6:] for row in table["rows"]] == [
+    assert [head["title"] for head in table["columns"][3:6]] == ["scip own limits", "highs 10 s", "highs own limits"]
+    assert [row[3:6] for row in table["rows"]] == [
         ["5.00", "wrong", "wrong"], ["5.00", "4.00", "4.00"], ["5.00", "–", "15.0"], ["5.00", "–", "15.0"]
     ]  # fmt: skip
     cactus = next(figure for figure in script["figures"] if figure["id"] == "cactus")
@@ -587,3 +597,82 @@ def test_a_page_without_a_proof_says_that_the_bound_was_not_checked(ledger):
     assert "The bound has not been checked." in text
     assert "robust, certified" not in text
     assert "Proven answer" not in text
+
+
+def numbered(ledger, kinds, problem="p"):
+    """Add so many instances of a problem, each on a surrogate of its own, with a counterexample."""
+    for number in range(kinds):
+        digest = ledger.instance(
+            f"{problem}-{number}", problem=problem, suite="s", network=f"net-{number}", pruning="magnitude",
+            structure="unstructured", rate=0.01 * number,
+        )  # fmt: skip
+        ledger.found(f"{problem}-r{number}", digest, 1.0 + number)
+
+
+def test_a_problem_of_many_instances_has_a_page_and_each_of_them_lists_its_nearest(ledger):
+    numbered(ledger, 12)
+    ledger.found("d", ledger.instance("p-dense", problem="p", suite="s"), 1.0)
+    files = dict(site_files(source_of(ledger)))
+    listed = Page(files["problems/p.html"].decode()).links
+    assert len([link for link in listed if link.startswith("../instances/")]) == 13
+    own = Page(files["instances/p-3.html"].decode())
+    assert [link for link in own.links if "instances/" in link] == ["../instances/p-dense.html"]
+    assert "../problems/p.html" in own.links and "all 13 instances of the problem" in own.text
+
+
+def test_a_problem_of_few_instances_has_no_page_of_its_own(ledger):
+    numbered(ledger, 12)
+    files = dict(site_files(source_of(ledger)))
+    assert not [name for name in files if name.startswith("problems/")]
+    links = Page(files["instances/p-3.html"].decode()).links
+    assert len([link for link in links if "instances/" in link]) == 11
+
+
+def test_the_first_dozen_approaches_are_shown_and_others_and_oracles_can_be_opened(ledger):
+    numbered(ledger, 14)
+    text = dict(site_files(source_of(ledger)))["index.html"].decode()
+    first, _, others = text.partition('id="approaches1"')[2].partition("<details")
+    assert first.count('<th scope="row"') == 12
+    assert "oracle" not in first.partition("</table>")[0]
+    assert others.partition("</details>")[0].count('<th scope="row"') == 3  # two more, and the oracle
+
+
+def test_the_overview_has_the_tables_of_two_rankings_and_links_to_all(ledger):
+    for formulation, instances in (("tight", 3), ("surrogatelib", 2), ("other", 1)):
+        for number in range(instances):
+            problem = f"{formulation}{number}"
+            ledger.found(problem, ledger.instance(problem, problem=problem, formulation=formulation), 1.0)
+    files = dict(site_files(source_of(ledger)))
+    overview = files["index.html"].decode()
+    assert overview.count('<table class="sortable ranking"') == 2
+    links = [link for link in dict.fromkeys(Page(overview).links) if link.startswith("rankings/")]
+    assert links == [f"rankings/decide-dense-{name}.html" for name in ("tight", "surrogatelib", "other")]
+    assert {name for name in files if name.startswith("rankings/") and name.endswith(".html")} == set(links)
+
+
+def point_of_classes(ledger, *margins):
+    """Return the words of the page of an instance whose best point has these margins of the classes 0, 1 (the target)
+    and 2 over class 0 (the source), and of the overview."""
+    digest = ledger.instance("a")
+    ledger.found("r", digest, 1.0, value=margins[1])
+    outputs = Outputs(margins, margins)
+    evidence = evidence_of("r")
+    evidence = replace(evidence, best=replace(evidence.best, value=margins[1], outputs=outputs))
+    files = dict(site_files(source_of(ledger, {digest: evidence})))
+    return [" ".join(Page(files[name].decode()).text.split()) for name in ("instances/a.html", "index.html")]
+
+
+def test_a_counterexample_of_a_third_class_says_so_in_words(ledger):
+    instance, overview = point_of_classes(ledger, 0.0, 0.25, 1.5)
+    assert "Counterexample class 2, neither the source 0 nor the target 1" in instance
+    assert (
+        "At this input the dense network predicts a third class, 2. The goal speaks of two outputs alone: that of "
+        "class 1, the target, is to exceed that of class 0, the source, and it does."
+    ) in instance
+    assert "class 0, taken for 2 (the target is 1)" in overview
+
+
+def test_a_counterexample_of_the_target_class_needs_no_words(ledger):
+    instance, overview = point_of_classes(ledger, 0.0, 0.25, 0.1)
+    assert "Counterexample class 1 " in instance and "third class" not in instance and "neither" not in instance
+    assert "class 0, taken for 1; margin" in overview

@@ -11,6 +11,7 @@ import pytest
 
 from vnnbench.leaderboard.site.rendering import environment
 from vnnbench.leaderboard.site.styles import COLOURS, look_of
+from vnnbench.leaderboard.site.surrogate_tables import HEAT_LEVELS
 
 STYLE = resources.files("vnnbench.leaderboard.site").joinpath("assets", "site.css").read_text(encoding="utf-8")
 LIGHT, DARK, DARK_CHOSEN = range(3)
@@ -85,11 +86,16 @@ def test_the_colours_of_settings_stand_out_from_the_ground_and_from_each_other(t
             assert np.linalg.norm(oklab(seen @ own[one]) - oklab(seen @ own[other])) > 0.1, (sight, one, other)
 
 
+def test_the_style_sheet_has_a_ground_for_every_level_of_a_heat_map():
+    assert set(re.findall(r"\.heat-(\d+) \{ --heat", STYLE)) == {str(level) for level in range(HEAT_LEVELS + 1)}
+
+
 @pytest.mark.parametrize("theme", [LIGHT, DARK, DARK_CHOSEN])
 @pytest.mark.parametrize(
     ("text", "ground"),
     [
         *((text, ground) for text in ("ink", "muted", "accent") for ground in ("ground", "raised")),
+        ("ink", "more"), ("ink", "less"),  # the ends of the heat maps' grounds, which go from "raised" to these
         ("ink", "bad-ground"), ("bad", "ground"), ("bad", "bad-ground"), ("good", "ground"), ("good", "good-ground"),
         ("calm", "calm-ground"), ("muted", "calm-ground"),
     ],

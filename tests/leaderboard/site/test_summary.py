@@ -1,0 +1,58 @@
+"""The first screen of the overview: what is wrong or not comparable, and who is first in how many rankings."""
+
+from __future__ import annotations
+
+from support.tiny_sites import source_of
+from vnnbench.leaderboard.site.content import gather
+from vnnbench.leaderboard.site.summary import count_first, remarks, winners
+
+
+def remarks_of(ledger):
+    return [(remark.text, remark.href, remark.is_bad) for remark in remarks(gather(source_of(ledger)))]
+
+
+def test_a_comparison_without_blemish_has_no_remarks(ledger):
+    digest = ledger.instance("a")
+    for solver in ("highs", "scip"):
+        ledger.found(solver, digest, 1.0, solver=solver)
+    assert remarks_of(ledger) == []
+
+
+def test_what_is_wrong_comes_first_and_then_what_failed_and_what_is_not_comparable(ledger):
+    digest = ledger.instance("a")
+    ledger.found("h", digest, 1.0, cores="0", foreign_seconds=5.0, swapped_bytes=0)
+    ledger.robust("s", digest, 1.0, solver="scip")
+    ledger.run("c", digest, solver="cbc", termination="error", wall_seconds=0.1)
+    ledger.run("only", ledger.instance("b", problem="q"))
+    assert remarks_of(ledger) == [
+        ("1 of 4 runs gave a wrong answer: scip stands below the line.", "contradictions.html", True),
+        ("1 of 4 runs failed: cbc 1.", "", True),
+        ("1 of 4 runs disturbed by other work on the machine, so their times may be too long.", "machines.html", False),
+        ("Times leave out 1 of 2 instance-seed pairs: 1 not run by all settings.", "", False),
+    ]
+
+
+def test_machines_limits_and_missing_sides_of_pairs_are_remarked(ledger, pairs):
+    pairs.surrogate("a", 1.0)
+    ledger.machine("m2")
+    digest = ledger.instance("b", problem="q")
+    ledger.found("l", digest, 1.0, solver="scip", time_limit_seconds=10.0)
+    ledger.found("n", digest, 1.0, machine="m2")
+    ledger.found("k", digest, 1.0)
+    assert [text for text, _, _ in remarks_of(ledger)] == [
+        "Surrogate against dense leaves out 1 pair of runs: one side is missing or was refused.",
+        "Time limits differ: every run counts as cut at the shortest of those compared.",
+        "2 machines: times and ranks are within each.",
+    ]
+
+
+def test_the_first_of_several_rankings_are_counted(ledger):
+    for formulation, fast in (("tight", "scip"), ("surrogatelib", "scip"), ("other", "highs")):
+        digest = ledger.instance(formulation, problem=formulation, formulation=formulation)
+        for solver in ("highs", "scip"):
+            ledger.found(f"{solver}-{formulation}", digest, 1.0 if solver == fast else 9.0, solver=solver)
+    contents = gather(source_of(ledger))
+    found = count_first(winners(contents, contents.rankings))
+    assert [(page.setting.label, words) for (page,), words in found] == [
+        ("scip", "in 2 of 3 rankings"), ("highs", "in 1 of 3 rankings")
+    ]  # fmt: skip
