@@ -40,7 +40,7 @@ def overview(writer: Writer) -> Iterator[File]:
         "index.html",
         {"figures": drawn},
         heading=contents.source.byline.title or TITLE,
-        remarks=summary.remarks(contents),
+        remarks=list(summary.remarks(contents)),
         contents=contents,
         runs=len(contents.records),
         solvers=[page for page in contents.settings if not page.is_reference],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
@@ -58,42 +58,42 @@ class Remark:
     is_bad: bool = False
 
 
-def remarks(contents: Contents) -> list[Remark]:
-    """Return what is wrong, disturbed or not comparable, the worst first."""
+def remarks(contents: Contents) -> Iterator[Remark]:
+    """Yield what is wrong, disturbed or not comparable, the worst first."""
     records, board, conditions = contents.records, contents.leaderboard, contents.leaderboard.conditions
     runs = count(len(records), "run")
+    if board.faults:
+        wrong = f"{len(board.faults)} of {runs} gave a wrong answer"
+        yield Remark(f"{wrong}: {_below_line(contents)} below the line.", "contradictions.html", is_bad=True)
     failed = Counter(contents.setting_of(record).setting.label for record in records if record["is_failed"])
+    if failed:
+        named = _listed([f"{label} {number}" for label, number in failed.most_common()])
+        yield Remark(f"{failed.total()} of {runs} failed: {named}.", is_bad=True)
+    if conditions.disturbed:
+        were = "was" if conditions.disturbed == 1 else "were"
+        why = "other work used their cores or memory, so times may be too long"
+        yield Remark(f"{conditions.disturbed} of {runs} {were} disturbed: {why}.", "machines.html")
     refused, missing = (sum(getattr(own, name) for own in board.common) for name in ("refused", "not_run_by_all"))
-    out = [f"{refused} refused or interrupted"] if refused else []
-    out += [f"{missing} not run by all settings"] if missing else []
-    limits = [{row.setting.time_limit_seconds for row in own.leaderboard.settings} for own in contents.rankings]
-    pairs_out = sum(row.left_out for rows in (board.surrogates, board.surrogate_values) for row in rows)
-    shown = (
-        (board.faults, f"{len(board.faults)} of {runs} gave a wrong answer: {_below_line(contents)} below the line",
-         "contradictions.html", True),
-        (failed, f"{sum(failed.values())} of {runs} failed: {_counted(failed)}", "", True),
-        (conditions.disturbed, f"{conditions.disturbed} of {runs} disturbed by other work on the machine, so their "
-         "times may be too long", "machines.html", False),
-        (out, f"Times leave out {refused + missing} of {sum(own.triples for own in board.common)} "
-         f"{triples(conditions.permutations)}: {', '.join(out)}", "", False),
-        (pairs_out, f"Surrogate against dense leaves out {count(pairs_out, 'pair')} of runs: one side is missing or "
-         "was refused", "", False),
-        (max(map(len, limits), default=0) > 1, "Time limits differ: every run counts as cut at the shortest of those "
-         "compared", "", False),
-        (conditions.machines > 1, f"{conditions.machines} machines: times and ranks are within each", "machines.html",
-         False),
-    )  # fmt: skip
-    return [Remark(f"{text}.", href, is_bad) for applies, text, href, is_bad in shown if applies]
+    if refused or missing:
+        out = [f"{refused} refused or interrupted"] if refused else []
+        out += [f"{missing} not run by all settings"] if missing else []
+        of = f"{sum(own.triples for own in board.common)} {triples(conditions.permutations)}"
+        yield Remark(f"Times leave out {refused + missing} of {of}: {', '.join(out)}.")
+    pairs = sum(row.left_out for rows in (board.surrogates, board.surrogate_values) for row in rows)
+    if pairs:
+        side = "one side is missing or was refused"
+        yield Remark(f"Surrogate against dense leaves out {count(pairs, 'pair')} of runs: {side}.")
+    limits = ({row.setting.time_limit_seconds for row in own.leaderboard.settings} for own in contents.rankings)
+    if any(len(own) > 1 for own in limits):
+        yield Remark("Time limits differ: every run counts as cut at the shortest of those compared.")
+    if conditions.machines > 1:
+        yield Remark(f"{conditions.machines} machines: times and ranks are within each.", "machines.html")
 
 
 def _below_line(contents: Contents) -> str:
     """Return which settings stand below the line, with their verb."""
     wrong = list(dict.fromkeys(row.setting.label for row in contents.leaderboard.settings if row.below_line))
     return f"{_listed(wrong)} {'stands' if len(wrong) == 1 else 'stand'}"
-
-
-def _counted(numbers: Counter[str]) -> str:
-    return _listed([f"{label} {number}" for label, number in numbers.most_common()])
 
 
 def _how_sure(board: Leaderboard, *, with_interval: bool) -> tuple[str, ...]:

@@ -199,6 +199,11 @@ def test_curves_name_the_instance_of_every_step(site):
     assert (scip["x"], scip["y"]) == ([2.0], [0.4933])
 
 
+def test_readers_without_scripts_have_the_curves_in_words(site):
+    text = Page((site / "index.html").read_text(encoding="utf-8")).text
+    assert "highs decide: fastest on 100%, solves 100%; scip decide: fastest on 0%, solves 49%." in text
+
+
 def test_downloads_hold_every_run_and_parse(site):
     with (site / "downloads" / "runs.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -27,7 +27,11 @@ def test_what_is_wrong_comes_first_and_then_what_failed_and_what_is_not_comparab
     assert remarks_of(ledger) == [
         ("1 of 4 runs gave a wrong answer: scip stands below the line.", "contradictions.html", True),
         ("1 of 4 runs failed: cbc 1.", "", True),
-        ("1 of 4 runs disturbed by other work on the machine, so their times may be too long.", "machines.html", False),
+        (
+            "1 of 4 runs was disturbed: other work used their cores or memory, so times may be too long.",
+            "machines.html",
+            False,
+        ),
         ("Times leave out 1 of 2 instance-seed pairs: 1 not run by all settings.", "", False),
     ]
 
