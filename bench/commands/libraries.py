@@ -35,7 +35,7 @@ def suites(name: str | None, output: str) -> int:
 @click.option(
     "--data", type=PATH, metavar="DIR",
     help="Folder with the IDX files of MNIST or Fashion-MNIST, or the CSV files of a suite's tables from OpenML; "
-    "default: download from OpenML. Other data sets need no files.",
+    "default: Debian's folder of Fashion-MNIST if installed, else download from OpenML. Other data sets need no files.",
 )  # fmt: skip
 @SELECT
 @click.option(

@@ -34,6 +34,10 @@ MNIST_SIDE = 28
 MNIST_TRAINING = 60_000
 """The number of training images: OpenML's table holds these first, then the test images."""
 
+DEBIAN_PACKAGES = {"fashion-mnist": "dataset-fashion-mnist"}
+"""The packages of Debian that install the IDX files of a data set, in the folder DEBIAN_FOLDER/NAME."""
+DEBIAN_FOLDER = Path("/usr/share/datasets")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
@@ -79,9 +83,10 @@ def load_dataset(name: str, side: int, data_folder: Path | None = None) -> Datas
     """Load the data set `name` with images of `side` x `side` pixels.
 
     `digits` comes with scikit-learn (native side 8); `mnist` and `fashion-mnist` (native side 28) are read from
-    `data_folder`, which holds the four IDX files, gzipped or not, or a folder with the data set's name that does;
-    without a folder they come from OpenML. Images are resized as in SurrogateLIB (arXiv:2312.08074): PIL's
-    bilinear filter on the 8-bit image, rounded to 8 bits, then divided by 255.
+    `data_folder`, which holds the four IDX files, gzipped or not, or a folder with the data set's name that does.
+    Without a folder they come from the one of `DEBIAN_PACKAGES` if it is installed, else from OpenML. Images are
+    resized as in SurrogateLIB (arXiv:2312.08074): PIL's bilinear filter on the 8-bit image, rounded to 8 bits, then
+    divided by 255.
 
     Raises DataError when the name is unknown, a file is missing or broken, or OpenML cannot be reached, or where
     `check_data_folder` does, ValueError when side < 1.
@@ -109,12 +114,13 @@ def check_data_folder(name: str | None, data_folder: Path | None) -> None:
     """
     if data_folder is None:
         return
-    if name not in _IDX_FILES:
+    if name is None or name not in _IDX_FILES:
         why = "there are no images to train on" if name is None else f"data set {name} comes with scikit-learn"
         raise DataError(f"--data {data_folder}: the folder is not needed, because {why}; leave the option out")
     if not data_folder.is_dir():
         what = "is not a folder" if data_folder.exists() else "no such folder"
-        raise DataError(f"{data_folder}: {what}; --data must name a folder with the IDX files of {name}")
+        advice = f"--data must name a folder with the IDX files of {name}{_debian_advice(name)}"
+        raise DataError(f"{data_folder}: {what}; {advice}")
 
 
 def resize_images(images: UInt8Array, side: int) -> UInt8Array:
@@ -151,15 +157,19 @@ def _read_digits(_data_folder: Path | None) -> _Source:
 
 
 def _read_mnist_like(name: str, data_folder: Path | None) -> _Source:
+    if data_folder is None and name in DEBIAN_PACKAGES and (DEBIAN_FOLDER / name).is_dir():
+        data_folder = DEBIAN_FOLDER
     if data_folder is None:
         from vnnbench.instances.datasets.openml import fetch_images
 
-        images, labels = fetch_images(name)
+        advice = f"give --data DIR, the folder of its four IDX files{_debian_advice(name)}"
+        images, labels = fetch_images(name, advice)
         train, test = slice(0, MNIST_TRAINING), slice(MNIST_TRAINING, None)
         return _Source(images[train], labels[train], images[test], labels[test], white=255)
     folder = _idx_folder(data_folder, name)
-    train_images, train_labels = _read_idx_pair(folder, "train")
-    test_images, test_labels = _read_idx_pair(folder, "t10k")
+    advice = f"--data must name the folder of the four IDX files{_debian_advice(name)}"
+    train_images, train_labels = _read_idx_pair(folder, "train", advice)
+    test_images, test_labels = _read_idx_pair(folder, "t10k", advice)
     return _Source(train_images, train_labels, test_images, test_labels, white=255)
 
 
@@ -168,6 +178,11 @@ _READERS: dict[str, Callable[[Path | None], _Source]] = {
     "digits": _read_digits,
     **{name: partial(_read_mnist_like, name) for name in _IDX_FILES},
 }
+
+
+def _debian_advice(name: str) -> str:
+    """Return how to install the IDX files of a data set, as the end of a message; empty if no package has them."""
+    return f"; Debian has them: apt install {DEBIAN_PACKAGES[name]}" if name in DEBIAN_PACKAGES else ""
 
 
 def _idx_folder(data_folder: Path, name: str) -> Path:
@@ -181,9 +196,9 @@ def _idx_folder(data_folder: Path, name: str) -> Path:
     return data_folder
 
 
-def _read_idx_pair(folder: Path, part: str) -> tuple[UInt8Array, UInt8Array]:
-    images_path = _idx_file(folder, f"{part}-images-idx3-ubyte")
-    labels_path = _idx_file(folder, f"{part}-labels-idx1-ubyte")
+def _read_idx_pair(folder: Path, part: str, advice: str) -> tuple[UInt8Array, UInt8Array]:
+    images_path = _idx_file(folder, f"{part}-images-idx3-ubyte", advice)
+    labels_path = _idx_file(folder, f"{part}-labels-idx1-ubyte", advice)
     images = _read_idx(images_path, (MNIST_SIDE, MNIST_SIDE))
     labels = _read_idx(labels_path, ())
     if len(images) != len(labels):
@@ -193,11 +208,11 @@ def _read_idx_pair(folder: Path, part: str) -> tuple[UInt8Array, UInt8Array]:
     return images, labels
 
 
-def _idx_file(folder: Path, name: str) -> Path:
+def _idx_file(folder: Path, name: str, advice: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
-    raise DataError(f"{folder / name}[.gz]: no such file; --data must name the folder of the four IDX files")
+    raise DataError(f"{folder / name}[.gz]: no such file; {advice}")
 
 
 def _read_idx(path: Path, item_shape: tuple[int, ...]) -> UInt8Array:

@@ -20,18 +20,18 @@ SIDE, N_IMAGES, N_CLASSES = 28, 70_000, 10
 
 _OPENML = {"mnist": ("mnist_784", 1), "fashion-mnist": ("Fashion-MNIST", 1)}
 """Name and version at OpenML; a version never changes."""
-_ADVICE = "give --data DIR, the folder of its four IDX files"
 
 
-def fetch_images(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def fetch_images(name: str, advice: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Return images (70000, 28, 28) and labels (70000,) of `mnist` or `fashion-mnist`.
 
-    Raises DataError if they are neither in the cache nor can be downloaded, or if shape or values are wrong.
+    Raises DataError, which ends in `advice`, if they are neither in the cache nor can be downloaded, or if shape or
+    values are wrong.
     """
     title, version = _OPENML[name]
-    pixels, labels = fetch(name, _ADVICE, name=title, version=version, as_frame=False, return_X_y=True)
-    images = _whole(name, pixels, (N_IMAGES, SIDE**2), 255).reshape(-1, SIDE, SIDE)
-    return images, _whole(name, labels, (N_IMAGES,), N_CLASSES - 1)
+    pixels, labels = fetch(name, advice, name=title, version=version, as_frame=False, return_X_y=True)
+    images = _whole(name, pixels, (N_IMAGES, SIDE**2), 255, advice).reshape(-1, SIDE, SIDE)
+    return images, _whole(name, labels, (N_IMAGES,), N_CLASSES - 1, advice)
 
 
 def fetch(dataset: str, advice: str, **which: Any) -> Any:
@@ -50,7 +50,7 @@ def fetch(dataset: str, advice: str, **which: Any) -> Any:
         raise DataError(f"data set {dataset!r} cannot be fetched from OpenML ({reason}); {advice}") from error
 
 
-def _whole(name: str, numbers: Any, shape: tuple[int, ...], largest: int) -> npt.NDArray[np.uint8]:
+def _whole(name: str, numbers: Any, shape: tuple[int, ...], largest: int, advice: str) -> npt.NDArray[np.uint8]:
     """Return the numbers as bytes after checking that they are whole, in 0..largest, and of this shape."""
     found = np.asarray(numbers)
     try:
@@ -60,6 +60,6 @@ def _whole(name: str, numbers: Any, shape: tuple[int, ...], largest: int) -> npt
         found = np.full(1, np.nan)
     if found.shape != shape or not ((found >= 0) & (found <= largest) & (found == np.rint(found))).all():
         raise DataError(
-            f"data set {name!r} from OpenML does not hold {shape} whole numbers from 0 to {largest}; {_ADVICE}"
+            f"data set {name!r} from OpenML does not hold {shape} whole numbers from 0 to {largest}; {advice}"
         )
     return found.astype(np.uint8)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vnnbench.instances.datasets import dataset as dataset_module
 from vnnbench.instances.datasets.dataset import check_data_folder, load_dataset, resize_images
 from vnnbench.instances.errors import DataError
 
@@ -102,6 +103,28 @@ def test_one_folder_holds_both(small_mnist, tmp_path):
     with pytest.raises(DataError, match="is the folder of mnist by its name, not of fashion-mnist"):
         load_dataset("fashion-mnist", 28, tmp_path / "all" / "mnist")
     assert len(load_dataset("fashion-mnist", 28, tmp_path / "all" / "fashion-mnist").train_images) == 5
+
+
+def test_without_a_folder_fashion_mnist_is_that_of_debians_package(small_mnist, tmp_path, monkeypatch):
+    installed = tmp_path / "datasets" / "fashion-mnist"
+    installed.mkdir(parents=True)
+    for file in small_mnist.glob("*ubyte*"):
+        (installed / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr(dataset_module, "DEBIAN_FOLDER", tmp_path / "datasets")
+    (small_mnist / "train-images-idx3-ubyte").write_bytes(idx_bytes(images(5, seed=7)))
+    packaged, given = (load_dataset("fashion-mnist", 28, folder) for folder in (None, small_mnist))
+    assert (packaged.train_images == images(5).reshape(5, 784) / np.float32(255)).all()
+    assert (given.train_images == images(5, seed=7).reshape(5, 784) / np.float32(255)).all()
+
+
+def test_where_fashion_mnist_is_missing_the_message_names_the_package(tmp_path):
+    advice = "; Debian has them: apt install dataset-fashion-mnist$"
+    with pytest.raises(DataError, match=f"no such file; --data must name the folder of the four IDX files{advice}"):
+        load_dataset("fashion-mnist", 28, tmp_path)
+    with pytest.raises(DataError, match=f"--data must name a folder with the IDX files of fashion-mnist{advice}"):
+        load_dataset("fashion-mnist", 28, tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"--data must name the folder of the four IDX files$"):
+        load_dataset("mnist", 28, tmp_path)
 
 
 def test_real_mnist_is_resized(mnist_folder):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
+from vnnbench.instances.datasets import dataset as dataset_module
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import DataError
 
@@ -11,6 +12,12 @@ def table():
     """Images and labels as scikit-learn returns those of OpenML: one table of numbers, labels as text."""
     random = np.random.default_rng(0)
     return random.integers(0, 256, (70_000, 784)), random.integers(0, 10, 70_000).astype(str).astype(object)
+
+
+@pytest.fixture(autouse=True)
+def no_package(monkeypatch, tmp_path):
+    """Debian's packages of data sets, installed or not, are not found."""
+    monkeypatch.setattr(dataset_module, "DEBIAN_FOLDER", tmp_path / "not-installed")
 
 
 @pytest.fixture
@@ -58,6 +65,12 @@ def test_every_failure_is_one_line_that_names_the_option_data(fetcher, error):
     with pytest.raises(DataError, match=r"'mnist' cannot be fetched from OpenML .*; give --data DIR") as caught:
         load_dataset("mnist", 28)
     assert "\n" not in str(caught.value)
+
+
+def test_where_fashion_mnist_cannot_be_fetched_the_message_names_the_package(fetcher):
+    fetcher.answer = OSError("no route")
+    with pytest.raises(DataError, match=r"four IDX files; Debian has them: apt install dataset-fashion-mnist$"):
+        load_dataset("fashion-mnist", 28)
 
 
 @pytest.mark.parametrize(
