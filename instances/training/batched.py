@@ -1,4 +1,4 @@
-"""Stacks: networks of one architecture that train side by side as batched matrix products. All torch code is here.
+"""Stacks: networks of one architecture that train side by side as batched matrix products.
 
 Dimensions: S networks, B images per batch; per layer W (S, n_{k-1}, n_k), b (S, 1, n_k), activations (S, B, n_k).
 W is the transpose of the network's matrix, so that its gradient, activations^T @ gradient, needs no copy.
@@ -23,7 +23,9 @@ from vnnbench.instances.datasets.dataset import Dataset
 from vnnbench.instances.errors import DeviceError
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.networks.pruning import BoolArray
-from vnnbench.instances.training.plan import Optimizer, TrainingPlan
+from vnnbench.instances.training.gradients import StackGradients
+from vnnbench.instances.training.plan import TrainingPlan
+from vnnbench.instances.training.updates import fresh_optimizer
 
 Penalty = Callable[[Sequence[Tensor]], Tensor]
 """A function from the parameters of a stack to a term of the loss, summed over the stack's networks."""
@@ -152,37 +154,15 @@ def run_epochs(
     masks: per layer (S, n_{k-1}, n_k), 1.0 where a weight trains and 0.0 where it is set to zero after every step;
     without masks all weights train.
     """
-    kind = {Optimizer.ADAM: torch.optim.Adam, Optimizer.SGD: torch.optim.SGD}[plan.optimizer]
-    optimizer = kind(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
-    largest_batch = len(generators) * min(plan.batch_size, len(images))
-    buffer = images.new_empty(largest_batch, images.shape[1])  # a new buffer per step would cost page faults
+    gradients = StackGradients(parameters)
+    update = fresh_optimizer(plan, parameters, gradients.arrays)
     for _ in range(plan.epochs):
         orders = torch.stack([torch.randperm(len(images), generator=g) for g in generators]).to(images.device)
-        for batch in torch.split(orders, plan.batch_size, dim=1):
-            optimizer.zero_grad()
-            rows = batch.flatten()
-            inputs = torch.index_select(images, 0, rows, out=buffer[: len(rows)])
-            outputs = _forward(parameters, inputs.view(*batch.shape, -1))
-            loss = _cross_entropy(outputs, labels[batch])
-            torch.autograd.backward(loss if penalty is None else loss + penalty(parameters))
-            optimizer.step()
+        batches, targets = (torch.split(whole, plan.batch_size, dim=1) for whole in (orders, labels[orders]))
+        for batch, target in zip(batches, targets, strict=True):
+            gradients.compute(images, batch, target)
+            if penalty is not None:
+                torch.autograd.backward(penalty(parameters))  # adds to the gradients
+            update()
             if masks:
                 mask_weights(parameters, masks)
-
-
-def _cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross entropy of outputs (S, B, n_L) at labels (S, B): the mean over each network's batch, summed over
-    networks, so that no gradient depends on another network."""
-    # Classes are in the middle (S, n_L, B): along the last dimension log-softmax takes twice as long. The labels' terms
-    # are gathered, because `nll_loss` has no deterministic implementation on a GPU.
-    terms = torch.log_softmax(outputs.transpose(1, 2), dim=1).gather(1, labels[:, None])
-    return -terms.sum() / labels.shape[1]
-
-
-def _forward(parameters: Sequence[Tensor], images: Tensor) -> Tensor:
-    """Return the outputs (S, B, n_L) at images (S, B, n_0)."""
-    h = images
-    for k in range(0, len(parameters), 2):
-        z = torch.baddbmm(parameters[k + 1], h, parameters[k])
-        h = torch.relu(z) if k + 2 < len(parameters) else z
-    return h
