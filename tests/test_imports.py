@@ -61,7 +61,8 @@ PLACES = {
     "rich": {"bench/output/display.py", "bench/output/progress.py", "leaderboard/tables/render.py"},
     # surrogatelib: PySCIPOpt-ML reads networks as torch modules
     "torch": {
-        *(f"instances/training/{noun}.py" for noun in ("batched", "dense", "finetuning", "spr", "untrained")),
+        *(f"instances/training/{noun}.py" for noun in ("batched", "dense", "finetuning", "gradients")),
+        *(f"instances/training/{noun}.py" for noun in ("spr", "untrained", "updates")),
         "instances/formulations/surrogatelib.py",
         "bench/prover/device.py",
         "bench/references/pgd.py",
