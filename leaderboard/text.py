@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 NONE = "–"
 """The text that is shown for a missing number or text."""
+TRIPLES = "triples of instance, seed and permutation"
+"""What identifies a run of a setting, in words; a permutation of 0 is the file as it is."""
 
 
 def count(number: int, thing: str) -> str:
@@ -70,8 +72,3 @@ def interval_text(low: int | None, high: int | None) -> str:
 def with_minus(number: str) -> str:
     """Return a number's text with a minus sign, which is as wide as a digit, in place of a leading hyphen."""
     return number.replace("-", "−", 1) if number.startswith("-") else number
-
-
-def triples(permutations: int) -> str:
-    """Return the plural noun for what identifies a run of a setting; it names permutations if there are any."""
-    return "instance-seed-permutation triples" if permutations else "instance-seed pairs"

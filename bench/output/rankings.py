@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -43,13 +43,9 @@ def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
 
 
 def print_ranking(runs: pd.DataFrame) -> int:
-    """Print the ranking on a screen or two, without the tables on tolerances and surrogates, which `leaderboard` has.
-
-    Returns 1 when a setting gave a wrong answer, else 0.
-    """
+    """Print the ranking of runs that were read; return 1 when a setting gave a wrong answer, else 0."""
     leaderboard = build_leaderboard(runs)
-    short = replace(leaderboard, surrogates=(), surrogate_values=(), sensitivity=())
-    write_leaderboard(short, Format.TABLE, sys.stdout)
+    write_leaderboard(leaderboard, Format.TABLE, sys.stdout)
     return 1 if leaderboard.faults else 0
 
 

@@ -52,12 +52,14 @@ class Shown:
     """How one table shows a column, where this differs from `Column`.
 
     head: the title. about: the sentence in the legend or caption, on pages the tooltip of the head; "" for none, by
-    default made from the column's meaning. In `Table.LATEX` both are LaTeX. cell: returns the text of a row.
-    when: returns from all rows of the table whether it has the column. late: the sentence comes after the others.
+    default made from the column's meaning. In `Table.LATEX` both are LaTeX. brief: the sentence in a terminal, if it is
+    shorter there; "" for none. cell: returns the text of a row. when: returns from all rows of the table whether it has
+    the column. late: the sentence comes after the others.
     """
 
     head: str | None = None
     about: str | Callable[[Leaderboard], str] | None = None
+    brief: str | None = None
     cell: Callable[[Row], str] | None = None
     when: Callable[[Sequence[Row]], bool] | None = None
     late: bool = False
@@ -117,8 +119,11 @@ class TableColumn:
         about = self.shown.about
         return about(leaderboard) if callable(about) else about
 
-    def sentence(self, leaderboard: Leaderboard) -> str:
-        """Return the sentence of `about`, or by default one made of head and meaning, in plain text."""
+    def sentence(self, leaderboard: Leaderboard, brief: bool = False) -> str:
+        """Return the sentence of `about`, or by default one made of head and meaning, in plain text; `brief`: the one
+        for a terminal."""
+        if brief and self.shown.brief is not None:
+            return self.shown.brief
         about = self.about(leaderboard)
         return f"{self.head}: {self.column.meaning}." if about is None else about
 

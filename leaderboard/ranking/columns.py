@@ -19,7 +19,7 @@ from vnnbench.leaderboard.ranking.ranks import MEASURES, RankRow
 from vnnbench.leaderboard.ranking.sign_flips import FEWEST
 from vnnbench.leaderboard.ranking.surrogate_columns import APPROACH_COLUMNS, SURROGATE_COLUMNS, SURROGATE_VALUE_COLUMNS
 from vnnbench.leaderboard.ranking.value_columns import MEAN_GAP, VALUE_COLUMNS, GapColumn
-from vnnbench.leaderboard.text import NONE, format_number, format_percent, interval_text, triples
+from vnnbench.leaderboard.text import NONE, TRIPLES, format_number, format_percent, interval_text
 
 FLIP = "!"
 """Marks a rank that is not the one by sgm10."""
@@ -61,11 +61,11 @@ def _dashed_interval(row: Row) -> str:
 def _rank_in_latex(leaderboard: Leaderboard) -> str:
     sets = leaderboard.common
     inside, total = sum(one.common for one in sets), sum(one.triples for one in sets)
-    over = f"the {inside}{f' of {total}' if inside < total else ''} {triples(leaderboard.conditions.permutations)}"
+    over = f"the {inside}{f' of {total}' if inside < total else ''} {TRIPLES}"
     within = " of its group" if len(sets) > 1 else ""
     return (
         f"Rank: by sgm10, the geometric mean of wall time in seconds shifted by 10\\,s, over {over} that every "
-        f"setting{within} ran, an unsolved file counting as its time limit;"
+        f"setting{within} ran, a file that is not done counting as its time limit;"
     )
 
 
@@ -112,11 +112,11 @@ _INTERVAL = (
 )
 _SGM = (
     "shifted geometric mean exp(mean(ln(max(1, t + s)))) - s of the seconds t (Mittelmann), with shifts s of 1, 10 and "
-    "100 s; an unsolved file counts as its time limit; runs of compared settings with different limits are cut at the "
-    "shortest"
+    "100 s; a file that is not done counts as its time limit; runs of compared settings with different limits are cut "
+    "at the shortest"
 )
 _RATIO = "this mean divided by that of the best ranked setting"
-_PAR = "mean time, an unsolved file counts as two or ten times its limit"
+_PAR = "mean time, a file that is not done counts as two or ten times its limit"
 _PARTIAL_RUNS = (
     "number of common runs that this mean is over; for the others the solver or an earlier version recorded no value"
 )
@@ -143,16 +143,15 @@ _SETTING_COLUMNS = (
     ),
     Column(
         "spent", "spent",
-        "runs that solved their file to the end within the limit, without a candidate that is an answer: a surrogate's "
-        "result proves nothing about the dense network, and another run on it may find an answer; the file is solved, "
-        "the question is not",
+        "runs that came to the end of their file within the limit, without a candidate that is an answer: a "
+        "surrogate's result proves nothing about the dense network, and another run on it may find an answer",
         {
             Table.ANSWERS: Shown(
-                about="spent: solved the file to its end, without an answer.",
+                about="spent: came to the end of the file without an answer.",
                 when=lambda rows: _some_answers(rows) or where_any("spent")(rows),
             ),
             Table.SITE_RANKING: Shown(
-                about="runs that solved the file to its end, without an answer", when=where_any("spent")
+                about="runs that came to the end of the file without an answer", when=where_any("spent")
             ),
         },
     ),
@@ -160,7 +159,9 @@ _SETTING_COLUMNS = (
         "counterexamples", "cex", _COUNTEREXAMPLES,
         {
             Table.ANSWERS: Shown(
-                about="cex: a counterexample, confirmed exactly on the dense network.", when=_some_answers
+                about="cex: a counterexample, confirmed exactly on the dense network.",
+                brief="cex: counterexample, confirmed exactly.",
+                when=_some_answers,
             ),
             Table.LATEX: Shown("Cex", "Cex: a counterexample, confirmed in exact arithmetic.", when=_some_answers),
             Table.SITE_RANKING: Shown(
@@ -176,6 +177,7 @@ _SETTING_COLUMNS = (
             Table.ANSWERS: Shown(
                 about="robust: claimed by the solver, on dense networks only. Both within the time limit: a later "
                 "answer counts as time.",
+                brief="robust: claimed by the solver, on dense networks only.",
                 when=_some_answers,
             ),
             Table.LATEX: Shown(
@@ -190,7 +192,9 @@ _SETTING_COLUMNS = (
     Column(
         "robust_certified", "cert", _CERTIFIED,
         {
-            Table.ANSWERS: Shown(when=where_any("robust_certified"), late=True),
+            Table.ANSWERS: Shown(
+                brief="cert: robust and certified by a proof.", when=where_any("robust_certified"), late=True
+            ),
             Table.SITE_RANKING: Shown(
                 "certified", "runs robust within the limit, certified by a checked proof",
                 when=where_any("robust_certified"),
@@ -269,7 +273,9 @@ _SETTING_COLUMNS = (
     Column(
         "wrong", "wrong", "runs whose claim is refuted, or whose solution does not satisfy the file",
         {
-            Table.ANSWERS: Shown(about="wrong: a refuted answer; it puts the setting below the line."),
+            Table.ANSWERS: Shown(
+                about="wrong: a refuted answer; it puts the setting below the line.", brief="wrong: refuted."
+            ),
             Table.LATEX: Shown(
                 "Wrong",
                 "Wrong: refuted answers, which leave a setting without a rank, below the line.",
@@ -286,8 +292,9 @@ _SETTING_COLUMNS = (
         "and formulation separately; a setting with a wrong answer has no rank",
         {
             Table.TIMES: Shown(
-                about="rank: by sgm10, the geometric mean of seconds shifted by 10 s, an unsolved file counting as "
-                "its time limit;"
+                about="rank: by sgm10, the geometric mean of seconds shifted by 10 s, a file that is not done "
+                "counting as its time limit;",
+                brief="rank: by sgm10, the geometric mean of seconds shifted by 10 s (not done: the time limit);",
             ),
             Table.LATEX: Shown("Rank", _rank_in_latex),
         },
@@ -295,7 +302,9 @@ _SETTING_COLUMNS = (
     Column(
         "rank_interval", "95%", _INTERVAL,
         {
-            Table.TIMES: Shown(about="95%: interval of the rank, by tests of all pairs."),
+            Table.TIMES: Shown(
+                about="95%: interval of the rank, by tests of all pairs.", brief="95%: interval of the rank."
+            ),
             Table.LATEX: Shown("95\\,\\%", _interval_in_latex, cell=_dashed_interval),
             Table.SITE_RANKING: Shown(
                 "rank, 95 %", "interval of the rank, by tests of all pairs", cell=_dashed_interval
@@ -311,20 +320,22 @@ _SETTING_COLUMNS = (
         {Table.SITE_MORE: Shown(about="runs on what every setting ran")},
     ),
     Column(
-        "common_solved", "solved", "common runs whose file is solved, to an answer or to its end (spent)",
+        "common_solved", "done", "common runs that are done with their file: at an answer, or at its end (spent)",
         {
             Table.TIMES: Shown(
-                about="solved: files solved to an answer or to their end (spent), of those that every setting ran."
+                about="done: files worked through to an answer or to their end (spent), of those that every setting "
+                "ran.",
+                brief="done: of the files that all ran, those worked through to an answer or to the end (spent)."
             ),
-            Table.SITE_RANKING: Shown("files", "files solved, to an answer or to their end, of those that all ran"),
-            Table.SITE_MORE: Shown("files", "common runs whose file is solved, to an answer or to its end"),
+            Table.SITE_RANKING: Shown(about="files worked through to an answer or to their end, of those that all ran"),
+            Table.SITE_MORE: Shown(about="common runs that are done with their file: at an answer, or at its end"),
         },
         cell=lambda row: f"{row.common_solved}/{row.common_runs}",
     ),
     _Seconds(
         "sgm1_seconds", "sgm1", _SGM,
         {
-            Table.TIMES: Shown(about="sgm1: the same with 1 s.", when=_mostly_short),
+            Table.TIMES: Shown(about="sgm1: the same with 1 s.", brief="sgm1: shifted by 1 s.", when=_mostly_short),
             Table.SITE_RANKING: Shown(about="shifted geometric mean of seconds, shift 1 s", when=_mostly_short),
             Table.SITE_MORE: Shown(about="shifted geometric mean of seconds, shift 1 s"),
         },
@@ -343,7 +354,7 @@ _SETTING_COLUMNS = (
     Column(
         "sgm10_ratio", "ratio", _RATIO,
         {
-            Table.TIMES: Shown(about="ratio: sgm10 divided by the best."),
+            Table.TIMES: Shown(about="ratio: sgm10 divided by the best.", brief="ratio: to the best sgm10."),
             Table.LATEX: Shown("Ratio", "Ratio: sgm10 divided by the best."),
             Table.SITE_RANKING: Shown(about="sgm10 divided by the best"),
         },
@@ -352,21 +363,24 @@ _SETTING_COLUMNS = (
     Column("sgm100_ratio", "", _RATIO),
     _Seconds(
         "par2_seconds", "PAR2", _PAR,
-        {Table.SITE_MORE: Shown(about="mean seconds, an unsolved file counts as twice its limit")},
+        {Table.SITE_MORE: Shown(about="mean seconds, a file that is not done counts as twice its limit")},
     ),
     _Seconds(
         "par10_seconds", "PAR10", _PAR,
         {
-            Table.TIMES: Shown(about="PAR10: mean seconds, an unsolved file counting as ten times its limit."),
-            Table.LATEX: Shown(about="PAR10: mean time, an unsolved file counting as ten times its limit."),
-            Table.SITE_RANKING: Shown(about="mean seconds, an unsolved file counts as ten times its limit"),
-            Table.SITE_MORE: Shown(about="mean seconds, an unsolved file counts as ten times its limit"),
+            Table.TIMES: Shown(
+                about="PAR10: mean seconds, a file that is not done counting as ten times its limit.",
+                brief="PAR10: mean seconds (not done: 10 limits).",
+            ),
+            Table.LATEX: Shown(about="PAR10: mean time, a file that is not done counting as ten times its limit."),
+            Table.SITE_RANKING: Shown(about="mean seconds, a file that is not done counts as ten times its limit"),
+            Table.SITE_MORE: Shown(about="mean seconds, a file that is not done counts as ten times its limit"),
         },
     ),
     _Seconds(
         "median_first_counterexample_seconds", "first", _FIRST,
         {
-            Table.TIMES: Shown(when=_some_answers),
+            Table.TIMES: Shown(brief="first: median seconds to a counterexample.", when=_some_answers),
             Table.SITE_RANKING: Shown(
                 about="median seconds to the first counterexample, over the runs that found one",
                 when=where_any("median_first_counterexample_seconds"),
@@ -375,9 +389,10 @@ _SETTING_COLUMNS = (
     ),
     _Seconds(
         "primal_integral_seconds", "primal",
-        "mean primal integral: time weighted by the gap between the best verified candidate so far and the best known",
+        "mean primal integral: time weighted by the gap between the best verified candidate so far and the best known, "
+        "up to the answer; without one, as in a spent run, up to the time limit",
         {
-            Table.TIMES: Shown(),
+            Table.TIMES: Shown(brief="primal: mean primal integral (spent runs: up to the limit)."),
             Table.SITE_RANKING: Shown(
                 about="mean primal integral, seconds", when=where_any("primal_integral_seconds")
             ),
@@ -412,9 +427,9 @@ _SETTING_COLUMNS = (
     ),
     Column("nodes_runs", "", _PARTIAL_RUNS),
     Column(
-        "alone", "alone", "common files solved by this setting alone",
+        "alone", "alone", "common files that this setting alone is done with",
         {
-            Table.SITE_CONTRIBUTIONS: Shown(about="files that only this setting above the line solves"),
+            Table.SITE_CONTRIBUTIONS: Shown(about="files that only this setting above the line is done with"),
         },
     ),
     Column(
@@ -481,18 +496,26 @@ def _rank_range(row: RankRow, measures: Sequence[str]) -> str:
 
 
 _AT_TOLERANCES = tuple(name for name in MEASURES if name.startswith(("as_given", "repaired")))
-_RANK_HEADS = {"par2": "PAR2", "par10": "PAR10", "solved_by_all": "easy"}
+_RANK_HEADS = {"par2": "PAR2", "par10": "PAR10", "solved": "done", "solved_by_all": "easy"}
+_TOLERANCE = "tolerance"
+
+
+def rank_head(measure: str) -> str:
+    """Return the head of the column that shows the ranks by one of `MEASURES`."""
+    return _TOLERANCE if measure in _AT_TOLERANCES else _RANK_HEADS.get(measure, measure)
+
+
 _RANK_COLUMNS = (
     *(
         Column(
-            name, _RANK_HEADS.get(name, name), meaning, {Table.RANKS: Shown(about="")},
+            name, rank_head(name), meaning, {Table.RANKS: Shown(about="")},
             cell=partial(_rank_range, measures=(name,)), exported=False,
         )
         for name, meaning in MEASURES.items()
         if name not in _AT_TOLERANCES
     ),
     Column(
-        "tolerance", "tolerance",
+        _TOLERANCE, _TOLERANCE,
         "as sgm10, with counterexamples counting only within given distances of the input set",
         {Table.RANKS: Shown(about="")},
         cell=partial(_rank_range, measures=_AT_TOLERANCES), exported=False,

@@ -116,7 +116,7 @@ class SettingRow(Measures):
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
-    """A wrong run, with its fault (solver or formulation) and the reason.
+    """A wrong run, of a setting or of a reference, with its fault (solver or formulation) and the reason.
 
     A run of two settings is listed once, under that of own limits; it is wrong in both.
     """
@@ -170,7 +170,7 @@ class Leaderboard:
     files of one kind. problems_by: those of the rows about problems (surrogates, surrogate_values, sensitivity,
     reference); approaches_by: those of approaches. planted, proven: how often such answers were found. certified,
     claimed: the robust runs within their limits, each counted once, by their evidence. reference: the rows of what is
-    not ranked, which no other field contains.
+    not ranked, which no other field contains but `faults` and `approaches`.
     """
 
     by: tuple[str, ...]
@@ -214,13 +214,13 @@ def build_leaderboard(
     problems_by, approaches_by = grouped_by(everything, by), grouped_by(everything, by, (*APART, SUITE))
     reference = reference_rows(everything, problems_by)
     runs = without_reference(everything) if reference else everything
+    faults = _fault_rows(judge_outcomes(everything[everything["ranked"] != 1])) if reference else ()
     by = grouped_by(runs, by, (*APART, *FILES))
     if runs.empty:
         none = _conditions(everything, runs, ())
         return Leaderboard(
             *(problems_by, problems_by, (), (), (), (), (), ()),
-            approaches_by,
-            *((), (), (), ()),
+            *(approaches_by, (), faults, (), ()),
             none,
             reference=reference,
         )
@@ -246,7 +246,7 @@ def build_leaderboard(
         surrogate_values=compared.surrogate_values,
         approaches_by=approaches_by,
         approaches=_as_labelled(approaches, [*judged.settings, *(row.setting for row in reference)]),
-        faults=_fault_rows(judged),
+        faults=_fault_rows(judged) + faults,
         common=common_sets,
         sensitivity=compared.sensitivity,
         conditions=_conditions(everything, runs, count_lacking(judged)),

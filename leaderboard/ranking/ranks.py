@@ -1,7 +1,7 @@
 """The ranks of the settings, their intervals, pairwise tests, and the ranks by other measures.
 
 rank        1 + the number of better settings, by the shifted geometric mean of wall time with shift 10 s over the
-            common set. A file that is not solved to its end, or to an answer, counts as its time limit, as in H.
+            common set. A file that is not done, at an answer or at its end, counts as its time limit, as in H.
             Mittelmann's benchmarks; runs of settings with different limits are cut at the shortest
             (`common_sets.with_even_limits`). Equal means share a rank. A setting with a wrong answer anywhere in the
             ledger has no rank, and is below the line
@@ -37,10 +37,10 @@ MEASURES = {
     "sgm10": "shifted geometric mean, shift 10 s: the rank itself",
     "sgm1": "the same with shift 1 s",
     "sgm100": "the same with shift 100 s",
-    "par2": "mean time, an unsolved file counting as twice its limit",
-    "par10": "mean time, an unsolved file counting as ten times its limit",
-    "solved": "number of solved files, equal numbers as sgm10",
-    "solved_by_all": "as sgm10, over the triples that every ranked setting solved",
+    "par2": "mean time, a file that is not done counting as twice its limit",
+    "par10": "mean time, a file that is not done counting as ten times its limit",
+    "solved": "number of files that are done, equal numbers as sgm10",
+    "solved_by_all": "as sgm10, over the files that every ranked setting is done with",
     "answered": "as sgm10, with a spent run counting as its limit: how soon files give answers",
     **{
         f"{kind}_{name}": f"as sgm10, a counterexample counting if {text} it lies within {name} of the input set"

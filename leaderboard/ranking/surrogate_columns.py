@@ -52,7 +52,7 @@ SURROGATE_COLUMNS = (
             Table.SITE_SIZES: Shown(about=""),
         },
     ),
-    Column("left_out", "left", _LEFT, {Table.SURROGATES: Shown(late=True)}),
+    Column("left_out", "left", _LEFT, {Table.SURROGATES: Shown(late=True, brief="left: pairs left out.")}),
     Column(
         "dense_counterexamples", "dense", _FOUND,
         {
@@ -74,7 +74,8 @@ SURROGATE_COLUMNS = (
         {
             Table.SURROGATES: Shown(
                 about="faster, slower: share of pairs where the surrogate run found its first one sooner, later; a run "
-                "without one counts as its time limit, a tie counts for neither."
+                "without one counts as its time limit, a tie counts for neither.",
+                brief="faster, slower: share of pairs where the surrogate run found its first one sooner, later.",
             ),
             Table.SITE_SURROGATES: Shown(
                 about="share of pairs where the surrogate run found its first counterexample sooner"
@@ -99,7 +100,7 @@ SURROGATE_COLUMNS = (
     _Ratio(
         "time_ratio", "ratio", "dense time divided by surrogate time, geometric mean over the pairs",
         {
-            Table.SURROGATES: Shown(),
+            Table.SURROGATES: Shown(brief="ratio: dense time divided by surrogate time."),
             Table.SITE_SURROGATES: Shown(
                 about="dense time divided by surrogate time, geometric mean; above 1 the surrogate is faster"
             ),
@@ -148,7 +149,7 @@ SURROGATE_VALUE_COLUMNS = (
             Table.SITE_SURROGATE_VALUES: Shown(about=_PAIRS_ON_PAGES),
         },
     ),
-    Column("left_out", "left", _LEFT, {Table.SURROGATE_VALUES: Shown(late=True)}),
+    Column("left_out", "left", _LEFT, {Table.SURROGATE_VALUES: Shown(late=True, brief="left: pairs left out.")}),
     Column(
         "dense_values", "dense", _VALUES,
         {
@@ -168,7 +169,10 @@ SURROGATE_VALUE_COLUMNS = (
     _Share(
         "surrogate_better", "better", _BETTER,
         {
-            Table.SURROGATE_VALUES: Shown(about=f"better, worse: {_BETTER}."),
+            Table.SURROGATE_VALUES: Shown(
+                about=f"better, worse: {_BETTER}.",
+                brief="better, worse: share of pairs where the surrogate run's best value is larger, smaller.",
+            ),
             Table.SITE_SURROGATE_VALUES: Shown(about="share of pairs where the surrogate run's best value is larger"),
         },
     ),
@@ -190,7 +194,9 @@ APPROACH_COLUMNS = (
             Table.APPROACHES: Shown(
                 about="rank: by found, then by sgm1, the geometric mean, shifted by 1 s, of the seconds to the first "
                 "counterexample of the dense network, with the preparation of the file: bounding, pruning, finetuning. "
-                "Nothing found counts as the time limit."
+                "Nothing found counts as the time limit.",
+                brief="rank: by found, then by sgm1: geometric mean, shifted by 1 s, of the seconds to prepare the "
+                "file and to find the first counterexample; nothing found counts as the limit.",
             )
         },
         text=lambda rank: NONE if rank is None else str(rank),
@@ -200,7 +206,12 @@ APPROACH_COLUMNS = (
     ),
     Column(
         "found", "found", "those with a counterexample, confirmed in exact arithmetic",
-        {Table.APPROACHES: Shown(about="found: of the problems, with each seed, that every approach ran.")},
+        {
+            Table.APPROACHES: Shown(
+                about="found: of the problems, with each seed, that every approach ran.",
+                brief="found: of the problems that every approach ran.",
+            )
+        },
         cell=lambda row: f"{row.found} of {row.problems}",
     ),
     _Share("share", "share", "found over problems", {Table.APPROACHES: Shown(about="")}, exported=False),
@@ -213,6 +224,9 @@ APPROACH_COLUMNS = (
     ),
     Column("unprepared", "", "runs whose time of preparation was not recorded, and counts as 0"),
     Column("is_reference", "", "true for what runs beside the solvers, and is not ranked"),
-    Column("is_oracle", "", "true for the best of several rates on each problem, as if the best were known before"),
+    Column(
+        "is_oracle", "", "true for the best of several rates on each problem, as if the best were known before; "
+        "only where that is better than each rate",
+    ),
     Column("below_line", "", "true if the setting gave a wrong answer anywhere, and therefore has no rank"),
 )  # fmt: skip

@@ -24,7 +24,8 @@ VALUE_COLUMNS = (
         {
             Table.VALUES: Shown(
                 about="best: the value confirmed within the time limit is the best that a solver reached on the "
-                "problem, or less by at most 1e-4 max(1, |best|)."
+                "problem, or less by at most 1e-4 max(1, |best|).",
+                brief="best: its value is the best of all solvers.",
             ),
             Table.LATEX: Shown(
                 "Best",
@@ -38,7 +39,7 @@ VALUE_COLUMNS = (
         "best_gap", "to best",
         f"{MEAN_GAP} between this value and the best that a solver reached on the problem; 100 % without a value",
         {
-            Table.VALUES: Shown(),
+            Table.VALUES: Shown(brief="to best: mean gap to the best value; 100 % without one."),
             Table.LATEX: Shown(
                 "To best",
                 "To best: mean relative gap between the value and the best one; 100\\,\\% without a value.",
@@ -53,7 +54,8 @@ VALUE_COLUMNS = (
         {
             Table.VALUES: Shown(
                 about="to bound: the same between this value and the bound that the run proved; 0 % if it is solved, "
-                "100 % without a value or a bound."
+                "100 % without a value or a bound.",
+                brief="to bound: the same to the run's own bound.",
             ),
             Table.LATEX: Shown(
                 "To bound",

@@ -94,7 +94,7 @@ def ranking_page(writer: Writer, ranking: FileRanking, suite: SuitePage | None) 
         reference=[sheet for sheet in sheets_of(board) if sheet.title == Table.REFERENCE],
         sheets=[sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
         pairs=setting_tables.pair_rows(contents, board.pairs),
-        notes=notes_on(board),
+        notes=notes_on(board).all,
         curves=_described_curves(writer, ranking),
         has_pair=pair is not None,
         contribution_columns=contribution_heads,

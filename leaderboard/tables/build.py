@@ -25,12 +25,11 @@ from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
 from vnnbench.leaderboard.ranking.tolerance import TOLERANCES, SensitivityRow
 from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.tables.totals import total_rows
 from vnnbench.leaderboard.text import NONE
 
 _T = TypeVar("_T")
 WRONG_MARK = "✗ "
-APPROACHES_SHOWN = 12
-"""The approaches of a group that a terminal shows."""
 _VIRTUAL_BEST = "virtual best"
 
 TOLERANCE_TITLE = "Effect of tolerance"
@@ -42,20 +41,20 @@ _TOLERANCES_LEGEND = (
 )
 _NO_INTERVAL_LEGEND = f"95% {NONE}: fewer than {FEWEST} independent problems tell nothing."
 _BEFORE = {
-    Table.RANKS: "Ranks by other shifts, by PAR, by the number solved, over the files that all ranked settings solved "
-    "(easy), with spent runs counting as their limit (answered), and with counterexamples counting at "
+    Table.RANKS: "Ranks by other shifts, by PAR, by the number done, over the files that all ranked settings are done "
+    "with (easy), with spent runs counting as their limit (answered), and with counterexamples counting at "
     "tolerances from 0 to 1e-4, as given and repaired.",
     Table.REFERENCE: "Beside the solvers, judged like them and not ranked. Heuristics prove nothing; the "
     "prover's bounds are claims unless a proof shows them.",
 }
 _AFTER = {
-    Table.TIMES: "virtual best: the fastest setting of every file.",
     Table.RANKS: "!: differs from the rank by sgm10.",
     Table.APPROACHES: "ft: finetuned. oracle: the best rate of each problem, as if it were known before.",
     Table.SURROGATES: "ft: finetuned.",
     Table.SURROGATE_VALUES: "ft: finetuned.",
 }
 """The legend of a table before and after the sentences about its columns."""
+_VIRTUAL_BEST_LEGEND = "virtual best: the fastest setting of every file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One table. name: the head of the rows' names; group_names: the heads of their groups, in markdown. most: how many
-    rows of a section a terminal shows; None: all."""
+    """One table. name: the head of the rows' names; group_names: the heads of their groups, in markdown. brief: the
+    legend in a terminal, of a table that is shown there."""
 
     title: str
     group_names: tuple[str, ...]
@@ -83,27 +82,25 @@ class Sheet:
     columns: Sequence[str]
     rows: tuple[Row, ...]
     legend: str
-    most: int | None = None
+    brief: str = ""
 
 
 def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
-    """Return the tables of a leaderboard.
+    """Return the tables of a leaderboard, those that rank first.
 
     That of values is there if every setting ran a problem without a threshold, those about surrogates if surrogates
     were run, that about tolerance if a tolerance changes a count.
     """
     rows = leaderboard.settings
-    sheets = [_settings_sheet(leaderboard, Table.ANSWERS, rows), _times_sheet(leaderboard)] if rows else []
+    sheets = [_times_sheet(leaderboard)] if rows else []
     if leaderboard.approaches:
         sheets.append(_approach_sheet(leaderboard))
     if valued := [row for row in rows if row.value_runs]:
         sheets.append(_settings_sheet(leaderboard, Table.VALUES, valued))
-    if any(row.flips for row in leaderboard.ranks):
-        sheets.append(_group_sheet(leaderboard, Table.RANKS, leaderboard.ranks, leaderboard.by))
+    if rows:
+        sheets.append(_settings_sheet(leaderboard, Table.ANSWERS, rows))
     if leaderboard.reference:
         sheets.append(_group_sheet(leaderboard, Table.REFERENCE, leaderboard.reference, leaderboard.problems_by))
-    if any(row.depends for row in leaderboard.sensitivity):
-        sheets.append(_tolerance_sheet(leaderboard))
     if leaderboard.surrogates:
         sheets += [
             _surrogate_sheet(leaderboard, table, leaderboard.surrogates)
@@ -111,13 +108,18 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
         ]
     if leaderboard.surrogate_values:
         sheets.append(_surrogate_sheet(leaderboard, Table.SURROGATE_VALUES, leaderboard.surrogate_values))
+    if any(row.flips for row in leaderboard.ranks):
+        sheets.append(_group_sheet(leaderboard, Table.RANKS, leaderboard.ranks, leaderboard.by))
+    if any(row.depends for row in leaderboard.sensitivity):
+        sheets.append(_tolerance_sheet(leaderboard))
     return sheets
 
 
-def legend_of(leaderboard: Leaderboard, columns: Sequence[TableColumn]) -> str:
-    """Return the sentences about the columns from left to right, then the late ones from right to left."""
-    sentences = [column.sentence(leaderboard) for column in columns if not column.shown.late]
-    sentences += [column.sentence(leaderboard) for column in reversed(columns) if column.shown.late]
+def legend_of(leaderboard: Leaderboard, columns: Sequence[TableColumn], brief: bool = False) -> str:
+    """Return the sentences about the columns from left to right, then the late ones from right to left; `brief`: those
+    for a terminal."""
+    sentences = [column.sentence(leaderboard, brief) for column in columns if not column.shown.late]
+    sentences += [column.sentence(leaderboard, brief) for column in reversed(columns) if column.shown.late]
     return " ".join(filter(None, sentences))
 
 
@@ -128,13 +130,26 @@ def _sheet(
     rows: Sequence[Row],
     groups: tuple[str, ...],
     name: str = "setting",
+    after: Sequence[str] = (),
 ) -> Sheet:
-    legend = [_BEFORE.get(table, ""), legend_of(leaderboard, columns), _AFTER.get(table, "")]
-    return Sheet(table, groups, name, [column.head for column in columns], tuple(rows), " ".join(filter(None, legend)))
+    """Return a sheet; `after`: sentences at the end of both legends."""
+    legend, brief = (
+        " ".join(filter(None, [before, legend_of(leaderboard, columns, short), _AFTER.get(table, ""), *after]))
+        for short, before in ((False, _BEFORE.get(table, "")), (True, ""))
+    )
+    return Sheet(table, groups, name, [column.head for column in columns], tuple(rows), legend, brief)
 
 
 def _cells(columns: Sequence[TableColumn], row: object) -> tuple[str, ...]:
     return tuple(column.cell(row) for column in columns)
+
+
+def totals_sheet(leaderboard: Leaderboard) -> Sheet:
+    """Return the table of answers with one row for each setting, over all groups."""
+    together = replace(leaderboard, by=(), settings=total_rows(leaderboard.settings))
+    sheet = _settings_sheet(together, Table.ANSWERS, together.settings)
+    groups = len({row.group for row in leaderboard.settings})
+    return sheet if groups < 2 else replace(sheet, title=f"{sheet.title}, all groups together")
 
 
 def _settings_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[SettingRow]) -> Sheet:
@@ -144,12 +159,13 @@ def _settings_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[Setti
 
 
 def _times_sheet(leaderboard: Leaderboard) -> Sheet:
-    """Return the table of times; its legend explains a missing interval only if a setting has none."""
+    """Return the table of times; its legends explain a missing interval and the virtual best only if there is one."""
     rows = leaderboard.settings
     columns = columns_of(Table.TIMES, rows)
-    sheet = _sheet(leaderboard, Table.TIMES, columns, tuple(_time_rows(leaderboard, columns)), leaderboard.by)
-    lacks = any(row.lacks_interval for row in rows)
-    return replace(sheet, legend=f"{sheet.legend} {_NO_INTERVAL_LEGEND}") if lacks else sheet
+    after = [_VIRTUAL_BEST_LEGEND] if leaderboard.virtual_best else []
+    after += [_NO_INTERVAL_LEGEND] if any(row.lacks_interval for row in rows) else []
+    named = tuple(_time_rows(leaderboard, columns))
+    return _sheet(leaderboard, Table.TIMES, columns, named, leaderboard.by, after=after)
 
 
 def _time_rows(leaderboard: Leaderboard, columns: Sequence[TableColumn]) -> Iterator[Row]:
@@ -215,8 +231,7 @@ def _approach_sheet(leaderboard: Leaderboard) -> Sheet:
         )
         for row in leaderboard.approaches
     ]  # fmt: skip
-    sheet = _sheet(leaderboard, Table.APPROACHES, columns, named, by, "approach")
-    return replace(sheet, most=APPROACHES_SHOWN)
+    return _sheet(leaderboard, Table.APPROACHES, columns, named, by, "approach")
 
 
 def _approach_name(by: tuple[str, ...], row: ApproachRow) -> str:

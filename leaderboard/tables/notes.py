@@ -1,38 +1,85 @@
-"""Notes below the tables: one line for each fact that a reader must know, and only where it applies."""
+"""Notes on the tables: one line for each fact that a reader must know, and only where it applies.
+
+Above the tables stands what makes numbers wrong, disturbed or not comparable; at the table of times how much its ranks
+say; below the tables everything else.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from vnnbench.common.text import plain
-from vnnbench.leaderboard.ranking.leaderboard import Conditions, Leaderboard
-from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow
+from vnnbench.leaderboard.ranking.columns import rank_head
+from vnnbench.leaderboard.ranking.leaderboard import Conditions, FaultRow, Leaderboard
+from vnnbench.leaderboard.ranking.ranks import MEASURES, SIGNIFICANCE, PairRow
 from vnnbench.leaderboard.ranking.sign_flips import least_p
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
 from vnnbench.leaderboard.records.answer_outcomes import AnswerOutcome, KnownAnswers
 from vnnbench.leaderboard.tables.build import describe_group, name_within
 from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers, join_limits
-from vnnbench.leaderboard.text import count, span, triples
+from vnnbench.leaderboard.text import TRIPLES, count, span
 
-PAIRS_SHOWN = 5
-GROUPS_SHOWN = 5
-LACKING_SHOWN = 3
+NAMES_SHOWN = 3
+"""The settings, groups or pairs that a note names; it counts the others."""
 
 
-def notes_on(leaderboard: Leaderboard) -> list[str]:
-    """Return all notes that apply to this leaderboard, one line each."""
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """The notes that apply to a leaderboard, by their places: on wrong answers, above the tables, at the table of
+    times, and below."""
+
+    wrong: tuple[str, ...]
+    above: tuple[str, ...]
+    on_times: tuple[str, ...]
+    below: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return self.wrong + self.above + self.on_times + self.below
+
+
+def notes_on(leaderboard: Leaderboard) -> Notes:
+    """Return all notes that apply to this leaderboard."""
     conditions = leaderboard.conditions
-    notes = [_common_note(leaderboard)] if leaderboard.common else []
-    notes += _lacking_note(conditions)
-    notes += _limit_note(leaderboard)
-    notes += _primal_note(leaderboard)
-    notes += _condition_notes(conditions, with_reference=bool(leaderboard.reference))
-    notes += _rank_notes(leaderboard)
-    notes += _pair_notes(leaderboard)
-    notes += [*_answer_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
-    return [*notes, *_transfer_notes(leaderboard.surrogates)]
+    return Notes(
+        wrong=tuple(_wrong_note(leaderboard.faults)),
+        above=(
+            *_disturbed_note(conditions, with_reference=bool(leaderboard.reference)),
+            *_lacking_note(conditions),
+            *_left_out_note(leaderboard),
+            *_limit_note(leaderboard),
+            *_apart_notes(conditions),
+        ),
+        on_times=(
+            *_common_note(leaderboard),
+            *_pair_note(leaderboard),
+            *_rank_note(leaderboard),
+            *_primal_note(leaderboard),
+        ),
+        below=(
+            *_own_limit_note(leaderboard),
+            *_attempt_notes(conditions),
+            *_answer_notes(leaderboard),
+            *_sensitivity_notes(leaderboard.sensitivity),
+            *_transfer_notes(leaderboard.surrogates),
+        ),
+    )
+
+
+def summary_of(leaderboard: Leaderboard) -> str:
+    """Return how many runs there are, and how many of them are wrong, disturbed and missing."""
+    conditions = leaderboard.conditions
+    numbers = {
+        "wrong": len(leaderboard.faults),
+        "disturbed": conditions.disturbed,
+        "missing": sum(number for _, number in conditions.lacking),
+    }
+    said = ", ".join(f"{number or 'none'} {word}" for word, number in numbers.items())
+    return f"{count(conditions.runs, 'run')}: {said}."
 
 
 def setup_note(leaderboard: Leaderboard) -> str:
@@ -43,18 +90,55 @@ def setup_note(leaderboard: Leaderboard) -> str:
     return f"{limits[0].upper()}{limits[1:]}, {memory} MiB; {', '.join(describe_solvers(settings))}."
 
 
-def _common_note(leaderboard: Leaderboard) -> str:
+def _first(names: Sequence[str], more: str) -> str:
+    """Return the first names, and how many more there are."""
+    left = len(names) - NAMES_SHOWN
+    return ", ".join([*names[:NAMES_SHOWN], *([count(left, f"more {more}")] if left > 0 else [])])
+
+
+# -- above the tables ------------------------------------------------------------------------------------------------
+
+
+def _wrong_note(faults: Sequence[FaultRow]) -> Iterator[str]:
+    if faults:
+        runs = Counter(fault.setting for fault in faults)
+        named = _first([f"{plain(label)} {number}" for label, number in runs.most_common()], "setting")
+        yield f"Wrong answers in {count(len(faults), 'run')}: {named}. Such a setting has no rank."
+
+
+def _disturbed_note(conditions: Conditions, *, with_reference: bool) -> Iterator[str]:
+    if conditions.disturbed:
+        reasons = (
+            (conditions.without_cores, "without own cores"),
+            (conditions.while_swapping, "while the machine swapped"),
+            (conditions.while_stalled, "while the harness was stalled"),
+            (conditions.by_others, "on cores that others used too"),
+        )
+        why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
+        again = "repeat with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"
+        whose = ", including those of the reference," if with_reference else ""
+        were = "was" if conditions.disturbed == 1 else "were"
+        yield f"{conditions.disturbed} of {conditions.runs} runs{whose} {were} disturbed ({why}): {again}."
+
+
+def _lacking_note(conditions: Conditions) -> Iterator[str]:
+    if conditions.lacking:
+        named = _first([f"{plain(label)} {number}" for label, number in conditions.lacking], "setting")
+        why = "their plans differ, or a `vnnbench run` was stopped; the same command continues it"
+        yield f"Runs are missing that others made ({named}): {why}."
+
+
+def _left_out_note(leaderboard: Leaderboard) -> Iterator[str]:
+    """Yield what the times are not over: times are compared over what every setting ran."""
     sets = leaderboard.common
-    inside, total = sum(s.common for s in sets), sum(s.triples for s in sets)
-    within = " of its group" if len(sets) > 1 else ""
-    note = f"Times: over the {inside} of {total} {triples(leaderboard.conditions.permutations)} that every setting"
-    note += f"{within} ran"
     refused, missing = sum(s.refused for s in sets), sum(s.not_run_by_all for s in sets)
     out = [f"{refused} refused or interrupted"] if refused else []
     out += [f"{missing} not run by all"] if missing else []
-    absent = sorted({label for s in sets for label in s.not_compared})
-    out += [f"refused everything: {', '.join(_refused(label, leaderboard) for label in absent)}"] if absent else []
-    return note + (f"; left out: {'; '.join(out)}." if out else ".")
+    if out:
+        total = sum(s.triples for s in sets)
+        yield f"Left out of all times: {refused + missing} of {count(total, 'triple')} ({', '.join(out)})."
+    if absent := sorted({label for s in sets for label in s.not_compared}):
+        yield f"Refused everything: {_first([_refused(label, leaderboard) for label in absent], 'setting')}."
 
 
 def _refused(label: str, leaderboard: Leaderboard) -> str:
@@ -62,26 +146,13 @@ def _refused(label: str, leaderboard: Leaderboard) -> str:
     groups = [one.group for one in leaderboard.common if label in one.not_compared]
     if len(groups) == len(leaderboard.common):
         return plain(label)
-    parts = [describe_group(leaderboard.by, group) for group in groups[:GROUPS_SHOWN]]
-    more = len(groups) - GROUPS_SHOWN
-    parts += [count(more, "more group")] if more > 0 else []
-    return f"{plain(label)} ({'; '.join(parts)})"
-
-
-def _lacking_note(conditions: Conditions) -> Iterator[str]:
-    if conditions.lacking:
-        parts = [f"{plain(label)} lacks {number}" for label, number in conditions.lacking[:LACKING_SHOWN]]
-        more = len(conditions.lacking) - LACKING_SHOWN
-        parts += [f"{more} more {'lacks' if more == 1 else 'lack'} some"] if more > 0 else []
-        why = "their plans differ, or a `vnnbench run` was stopped; the same command continues it"
-        yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(parts)}: {why}."
+    named = "; ".join(describe_group(leaderboard.by, group) for group in groups[:NAMES_SHOWN])
+    more = f"; {count(len(groups) - NAMES_SHOWN, 'more group')}" if len(groups) > NAMES_SHOWN else ""
+    return f"{plain(label)} ({named}{more})"
 
 
 def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
-    """Yield notes only if instances have limits of their own, or compared settings different ones; other goals may
-    have other limits."""
-    if any(row.setting.time_limit_seconds is None for row in leaderboard.settings):
-        yield f"Each instance has its own time limit ({span(leaderboard.conditions.time_limits)} s)."
+    """Yield a note only if compared settings have different limits; other goals may have other limits."""
     differ: set[float | None] = set()
     for _, rows in groupby(leaderboard.settings, key=lambda row: row.group):
         limits = {row.setting.time_limit_seconds for row in rows}
@@ -90,19 +161,7 @@ def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
         yield f"Time limits differ ({join_limits(differ)}): every run is cut at the shortest of those compared."
 
 
-def _primal_note(leaderboard: Leaderboard) -> Iterator[str]:
-    """Yield a note if steps were recorded for a part of the runs; without any, no number needs it."""
-    lacking = [row for row in leaderboard.settings if 0 < row.primal_integral_runs < row.common_runs]
-    if lacking:
-        runs, known = (sum(getattr(row, name) for row in lacking) for name in ("common_runs", "primal_integral_runs"))
-        named = ", ".join(dict.fromkeys(plain(row.setting.label) for row in lacking))
-        yield (
-            f"primal: over {known} of the {count(runs, 'run')} of {named}; an earlier version recorded no steps of the "
-            "others."
-        )
-
-
-def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterator[str]:
+def _apart_notes(conditions: Conditions) -> Iterator[str]:
     if conditions.machines > 1:
         yield f"The runs come from {conditions.machines} machines: times and ranks are within each machine."
     if conditions.submitted:
@@ -121,18 +180,104 @@ def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterato
     if len(conditions.counted) > 1:
         means = ", ".join(f"{runs} {plain(word)}" for word, runs in conditions.counted)
         yield f"Processor time and memory were measured by different means: {means}."
-    if conditions.disturbed:
-        reasons = (
-            (conditions.without_cores, "without own cores"),
-            (conditions.while_swapping, "while the machine swapped"),
-            (conditions.while_stalled, "while the harness was stalled"),
-            (conditions.by_others, "on cores that others used too"),
+
+
+# -- at the table of times -------------------------------------------------------------------------------------------
+
+
+def _common_note(leaderboard: Leaderboard) -> Iterator[str]:
+    sets = leaderboard.common
+    if sets:
+        inside, total = sum(s.common for s in sets), sum(s.triples for s in sets)
+        within = " of its group" if len(sets) > 1 else ""
+        yield f"Times: over the {inside} of {total} {TRIPLES} that every setting{within} ran."
+
+
+def _pair_note(leaderboard: Leaderboard) -> Iterator[str]:
+    """Yield how many pairs of settings differ, and in how many groups there are too few problems to separate any."""
+    groups = [list(own) for _, own in groupby(leaderboard.pairs, key=lambda pair: pair.group)]
+    few, enough = [own for own in groups if _too_few(own)], [own for own in groups if not _too_few(own)]
+    test = "(sign-flip test, Holm, 5 %)"
+    problems, least = _fewness(few) if few else ("", "")
+    if enough:
+        pairs = [pair for own in enough for pair in own]
+        differing = sum(pair.differ for pair in pairs)
+        inside = f" in {count(len(enough), 'group')}" if len(groups) > 1 else ""
+        said = f"{differing} of {_pairs(len(pairs))}{inside} {'differs' if differing == 1 else 'differ'} {test}"
+        if len(groups) == 1 and 0 < differing < len(pairs):
+            said += f"; these do not: {_alike(leaderboard.by, pairs)}"
+        if few:
+            said += f"; in {count(len(few), 'more group')}, {problems} too few to separate any: {least}"
+        yield f"{said}."
+    elif few:
+        inside = " in every group" if len(groups) > 1 else ""
+        number = span([len(own) for own in few])
+        yield f"{problems} too few to separate {_pairs(number)} {test}{inside}: {least}."
+
+
+def _pairs(number: int | str) -> str:
+    return f"{number} pair{'' if str(number) == '1' else 's'} of settings"
+
+
+def _too_few(pairs: Sequence[PairRow]) -> bool:
+    """Return whether no test of a group could find a difference."""
+    return not any(pair.differ for pair in pairs) and least_p(pairs[0].problems, len(pairs)) >= SIGNIFICANCE
+
+
+def _fewness(groups: Sequence[Sequence[PairRow]]) -> tuple[str, str]:
+    """Return the phrases on the number of problems in these groups, and on the least p that it allows."""
+    problems = span([own[0].problems for own in groups])
+    least = min(least_p(own[0].problems, len(own)) for own in groups)
+    are = "problem is" if problems == "1" else "problems are"
+    return f"{problems} independent {are}", f"the least possible p is {least:.2g}"
+
+
+def _alike(by: Sequence[str], pairs: Sequence[PairRow]) -> str:
+    alike = [pair for pair in pairs if not pair.differ]
+    named = [" and ".join(name_within(by, one) for one in (pair.faster, pair.slower)) for pair in alike[:NAMES_SHOWN]]
+    more = f" and {len(alike) - NAMES_SHOWN} more" if len(alike) > NAMES_SHOWN else ""
+    return "; ".join(named) + more
+
+
+def _rank_note(leaderboard: Leaderboard) -> Iterator[str]:
+    """Yield whether other measures rank alike, and if not, which ones do not."""
+    if not leaderboard.pairs:
+        return
+    flips = {rank_head(measure) for row in leaderboard.ranks for measure in row.flips}
+    heads = dict.fromkeys(map(rank_head, MEASURES))
+    if flips:
+        groups, own = ({row.group for row in leaderboard.ranks if row.flips or every} for every in (True, False))
+        where = f" in {len(own)} of {len(groups)} groups" if len(groups) > 1 else ""
+        yield f"Other measures give other ranks{where}: {', '.join(head for head in heads if head in flips)}."
+        return
+    measured = any(row.runs > row.unmeasured for row in leaderboard.sensitivity)
+    spent = "with spent runs as unsolved"
+    last = f"{spent}, and at every tolerance" if measured else f"and {spent}"
+    within = " in every group" if leaderboard.by else ""
+    yield f"The ranks are the same{within} by shifts of 1 and 100 s, PAR2, PAR10, the number done, {last}."
+
+
+def _primal_note(leaderboard: Leaderboard) -> Iterator[str]:
+    """Yield a note if steps were recorded for a part of the runs; without any, no number needs it."""
+    lacking = [row for row in leaderboard.settings if 0 < row.primal_integral_runs < row.common_runs]
+    if lacking:
+        runs, known = (sum(getattr(row, name) for row in lacking) for name in ("common_runs", "primal_integral_runs"))
+        named = _first([*dict.fromkeys(plain(row.setting.label) for row in lacking)], "setting")
+        yield (
+            f"primal: over {known} of the {count(runs, 'run')} of {named}; an earlier version recorded no steps of the "
+            "others."
         )
-        why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
-        again = "repeat with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"
-        whose = ", including those of the reference," if with_reference else ""
-        were = "was" if conditions.disturbed == 1 else "were"
-        yield f"{conditions.disturbed} of {conditions.runs} runs{whose} {were} disturbed ({why}): {again}."
+
+
+# -- below the tables ------------------------------------------------------------------------------------------------
+
+
+def _own_limit_note(leaderboard: Leaderboard) -> Iterator[str]:
+    if any(row.setting.time_limit_seconds is None for row in leaderboard.settings):
+        yield f"Each instance has its own time limit ({span(leaderboard.conditions.time_limits)} s)."
+
+
+def _attempt_notes(conditions: Conditions) -> Iterator[str]:
     if conditions.retried:
         have = "has" if conditions.retried == 1 else "have"
         yield (
@@ -142,51 +287,6 @@ def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterato
     if conditions.tolerance:
         deviate = "deviates" if conditions.tolerance == 1 else "deviate"
         yield f"{conditions.tolerance} of {conditions.runs} runs {deviate} within tolerance: not counted as wrong."
-
-
-def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
-    if leaderboard.pairs and not any(row.flips for row in leaderboard.ranks):
-        measured = any(row.runs > row.unmeasured for row in leaderboard.sensitivity)
-        spent = "with spent runs as unsolved"
-        last = f"{spent}, and at every tolerance" if measured else f"and {spent}"
-        within = " in every group" if leaderboard.by else ""
-        yield f"The ranks are the same{within} by shifts of 1 and 100 s, PAR2, PAR10, the number solved, {last}."
-
-
-def _pair_notes(leaderboard: Leaderboard) -> Iterator[str]:
-    """Yield a line for each group, or one for all that are alike; the first one names the test."""
-    test = " (sign-flip test, Holm, 5 %)"
-    groups = [
-        (group, _compared(leaderboard.by, list(own)))
-        for group, own in groupby(leaderboard.pairs, key=lambda pair: pair.group)
-    ]
-    if len(groups) > 1 and len({told for _, told in groups}) == 1:
-        compared, details = groups[0][1]
-        yield f"{compared}{test} in every group{details}."
-        return
-    for group, (compared, details) in groups[:GROUPS_SHOWN]:
-        where = f"{describe_group(leaderboard.by, group)}: " if leaderboard.by else ""
-        yield f"{where}{compared}{test}{details}."
-        test = ""
-    if len(groups) > GROUPS_SHOWN:
-        yield f"`--format json` shows the pairs of {count(len(groups) - GROUPS_SHOWN, 'more group')}."
-
-
-def _compared(by: Sequence[str], pairs: Sequence[PairRow]) -> tuple[str, str]:
-    """Return in two parts how many pairs of a group differ and which do not, or that there are too few problems."""
-    alike = [pair for pair in pairs if not pair.differ]
-    problems, least = pairs[0].problems, least_p(pairs[0].problems, len(pairs))
-    if len(alike) == len(pairs) and least >= SIGNIFICANCE:
-        are = "is" if problems == 1 else "are"
-        few = f"{count(problems, 'independent problem')} {are} too few"
-        return f"{few} to separate {count(len(pairs), 'pair')} of settings", f": the least possible p is {least:.2g}"
-    named = "; ".join(
-        " and ".join(name_within(by, setting) for setting in (pair.faster, pair.slower)) for pair in alike[:PAIRS_SHOWN]
-    )
-    more = f" and {len(alike) - PAIRS_SHOWN} more" if len(alike) > PAIRS_SHOWN else ""
-    differing = len(pairs) - len(alike)
-    head = f"{differing} of {count(len(pairs), 'pair')} of settings {'differs' if differing == 1 else 'differ'}"
-    return head, f"; these do not: {named}{more}" if 0 < len(alike) < len(pairs) else ""
 
 
 def _answer_notes(leaderboard: Leaderboard) -> Iterator[str]:

@@ -8,8 +8,16 @@ import pytest
 from rich.cells import cell_len
 
 from support.trainings import Trainings
+from vnnbench.leaderboard.ranking.column_form import Table
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.tables.build import sheets_of
 from vnnbench.leaderboard.tables.render import Format, render
+
+
+def sheet(board, title):
+    """Return the one table of this title."""
+    (found,) = [one for one in sheets_of(board) if one.title == title]
+    return found
 
 
 @pytest.fixture
@@ -31,7 +39,7 @@ def test_values_have_a_column_and_a_table_where_a_run_has_one(with_values):
     assert max(map(cell_len, lines)) <= 80
     cells = [line.split() for line in lines]
     head = ["setting", "runs", "solved", "cex", "robust", "value", "spent", "time", "mem", "err", "lic", "wrong"]
-    assert head in cells and ["highs", "1", "1", "0", "0", "1", "0", "0", "0", "0", "0", "0"] in cells
+    assert head in cells and ["highs", "2", "2", "0", "0", "2", "0", "0", "0", "0", "0", "0"] in cells
     place = lines.index("Values: surrogate against dense")
     assert cells[place + 1] == ["surrogate", "pairs", "left", "dense", "surr.", "better", "worse"]
     assert ["magnitude", "unstructured", "0.9", "1", "0", "1", "1", "0%", "100%"] in cells[place:]
@@ -64,15 +72,20 @@ def test_transfer_is_that_of_candidates_and_stands_by_size(ledger):
         pruned = ledger.instance(f"{problem}-mag", problem=problem, network="net-mag", **kind)
         ledger.run(f"s{problem}", pruned)
         ledger.judge(f"s{problem}", own_answers=own, transferred_answers=transferred)
-    text = render(build_leaderboard(ledger.runs(), ["depth", "width"]), Format.TABLE)
-    lines = text[text.index("Surrogates: transfer and preparation") :].splitlines()
-    assert max(map(cell_len, lines)) <= 80
-    assert lines[1].split() == ["surrogate", "cand.", "transf", "timed", "faster", "slower", "ratio", "best"]
-    assert [lines[3], lines[5]] == ["depth 2, width 16, highs tight", "depth 4, width 64, highs tight"]
-    assert lines[4].split()[:5] == ["magnitude", "unstructured", "0.9", "8", "12%"]  # 1 of 8
-    assert lines[6].split()[:5] == ["magnitude", "unstructured", "0.9", "2", "50%"]
-    assert lines[8].split()[:5] == ["magnitude", "unstructured", "0.9", "–", "–"]
-    assert "Transferred candidates were not counted in 1 run on a surrogate" in text
+    board = build_leaderboard(ledger.runs(), ["depth", "width"])
+    found = sheet(board, Table.PREPARATION)
+    assert [found.name, *found.columns] == [
+        "surrogate", "cand.", "transf", "timed", "faster", "slower", "ratio", "best",
+    ]  # fmt: skip
+    assert {row.name for row in found.rows} == {"magnitude unstructured 0.9"}
+    assert [(row.section, *row.cells[:2]) for row in found.rows] == [
+        ("depth 2, width 16, highs tight", "8", "12%"),  # 1 of 8
+        ("depth 4, width 64, highs tight", "2", "50%"),
+        ("depth 6, width 64, highs tight", "–", "–"),
+    ]
+    assert "Transferred candidates were not counted in 1 run on a surrogate" in " ".join(
+        render(board, Format.TABLE).split()
+    )
 
 
 def test_section_of_a_group_stands_above_its_rows(three_solvers):
@@ -86,12 +99,12 @@ def test_rates_of_one_setting_and_formulation_stand_under_one_heading(three_solv
     sparse = three_solvers.instance("p1-mag-u30", problem="p1", network="net-u30", **kind)
     for solver in ("highs", "scip"):
         three_solvers.found(f"{sparse}{solver}", sparse, 0.1, solver=solver)
-    text = render(build_leaderboard(three_solvers.runs(), ["rate"]), Format.TABLE)
-    lines = text[text.index("Surrogate against dense") :].splitlines()
-    assert lines.count("highs tight") == lines.count("scip tight") == 2  # a table each
-    place = lines.index("highs tight")
-    assert lines[place + 1].startswith("magnitude unstructured 0.3 ")
-    assert lines[place + 2].startswith("magnitude unstructured 0.9 ft ")
+    rows = sheet(build_leaderboard(three_solvers.runs(), ["rate"]), Table.SURROGATES).rows
+    assert [(row.section, row.name) for row in rows if row.section.endswith(" tight")] == [
+        (f"{solver} tight", f"magnitude unstructured {kind}")
+        for solver in ("highs", "scip")
+        for kind in ("0.3", "0.9 ft")
+    ]
 
 
 def test_dash_for_the_interval_is_explained_where_a_ranked_setting_has_one(ledger):
@@ -114,7 +127,10 @@ def test_runs_of_several_machines_are_said_to_be_ranked_apart(ledger):
     text = render(build_leaderboard(ledger.runs()), Format.TABLE)
     assert "The runs come from 2 machines: times and ranks are within each machine." in text
     assert "Submitted" not in text
-    assert [line for line in text.splitlines() if line.startswith("machine ")] == ["machine m1", "machine m2"] * 2
+    assert [line for line in text.splitlines() if line.startswith("machine ")] == ["machine m1", "machine m2"]
+    assert [row.section for row in sheet(build_leaderboard(ledger.runs()), Table.ANSWERS).rows] == [
+        "machine m1", "machine m2",
+    ]  # fmt: skip
 
 
 def test_goal_is_said_once_where_a_label_says_it(ledger):
@@ -122,18 +138,17 @@ def test_goal_is_said_once_where_a_label_says_it(ledger):
     for goal in ("find", "decide"):
         ledger.found(f"d{goal}", given, 2.0, goal=goal)
         ledger.found(f"s{goal}", pruned, 1.0, goal=goal)
-    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
-    surrogates = text[text.index("Surrogate against dense") :].splitlines()
-    assert {"highs decide tight", "highs find tight"} <= set(surrogates)
+    rows = sheet(build_leaderboard(ledger.runs()), Table.SURROGATES).rows
+    assert [row.section for row in rows] == ["highs decide tight", "highs find tight"]
 
 
 def test_legend_says_what_is_solved_and_that_only_what_is_in_time_counts(ledger):
     ledger.robust("late", ledger.instance("a"), 100.5)
-    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
-    head, row = (text.splitlines()[line].split() for line in (1, 3))
-    assert [row[head.index(name)] for name in ("runs", "solved", "robust", "time")] == ["1", "0", "0", "1"]
-    assert "Both within the time limit: a later answer counts as time." in " ".join(text.split())
-    assert "optimize" not in text
+    answers = sheet(build_leaderboard(ledger.runs()), Table.ANSWERS)
+    counts = dict(zip(answers.columns, answers.rows[0].cells, strict=True))
+    assert [counts[name] for name in ("runs", "solved", "robust", "time")] == ["1", "0", "0", "1"]
+    assert "Both within the time limit: a later answer counts as time." in answers.legend
+    assert "optimize" not in answers.legend + answers.brief
     ledger.run("o", "sha-a", goal="optimize")
     board = build_leaderboard(ledger.runs())
     for output in (Format.TABLE, Format.MARKDOWN, Format.LATEX):
@@ -146,7 +161,7 @@ def test_primal_integral_stands_among_the_times(ledger):
     ledger.run("r", ledger.instance("a", centre_value=-1.0))
     ledger.judge("r", best_exact_value=-1.0, primal_steps="[[12.5, -1.0]]")
     text = render(build_leaderboard(ledger.runs()), Format.TABLE)
-    times = text[text.index("\nSolvers on files\n") :].splitlines()
+    times = text[text.index("\nSolvers on files: ") :].splitlines()
     assert times[2].split()[-2:] == ["first", "primal"]
     assert times[4].split()[-2:] == ["–", "12.5"]
 
@@ -180,19 +195,19 @@ def test_certified_answers_have_their_column_where_there_are_any(ledger):
 
 def test_virtual_best_stands_between_ranked_settings_and_the_line(three_solvers):
     three_solvers.found("third", "sha-p1--tight", 1.0, solver="cbc")
-    lines = render(build_leaderboard(three_solvers.runs()), Format.TABLE).splitlines()
-    times = lines[lines.index("dense files, formulation tight", lines.index("Solvers on files")) :]
-    place = next(i for i, line in enumerate(times) if line.startswith("virtual best"))
-    assert times[place + 1].startswith("┄┄ below the line")
-    assert not any("✗" in line for line in times[:place])
-    assert any(line.startswith("✗ scip") for line in times[place:])
+    board = build_leaderboard(three_solvers.runs())
+    rows = [row for row in sheet(board, Table.TIMES).rows if row.section == "dense files, formulation tight"]
+    assert [row.name for row in rows] == ["cbc", "highs", "gurobi", "virtual best", "✗ scip"]
+    assert [row.name for row in rows if row.below_line] == ["✗ scip"]
+    assert "virtual best" in sheet(board, Table.TIMES).legend
 
 
 def test_ranks_that_flip_are_marked(flipping):
-    text = render(build_leaderboard(flipping.runs()), Format.TABLE)
-    cells = [line.split() for line in text[text.index("Ranks by other measures") :].splitlines()]
-    assert ["scip", "1", "1", "1", "2!", "2!", "2!", "1", "1", "1"] in cells
-    assert ["highs", "2", "2", "2", "1!", "1!", "1!", "2", "2", "2"] in cells
+    ranks = sheet(build_leaderboard(flipping.runs()), Table.RANKS)
+    assert [(row.name, *row.cells) for row in ranks.rows] == [
+        ("scip", "1", "1", "1", "2!", "2!", "2!", "1", "1", "1"),
+        ("highs", "2", "2", "2", "1!", "1!", "1!", "2", "2", "2"),
+    ]
     document = json.loads(render(build_leaderboard(flipping.runs(), ["depth"]), Format.JSON))
     assert [(row["setting"], row["rank"], row["flips"]) for row in document["ranks"]] == [
         ("scip", 1, ["par2", "par10", "solved"]), ("highs", 2, ["par2", "par10", "solved"]),

@@ -65,7 +65,7 @@ def test_caption_says_over_what_and_under_which_limits(ledger):
     ledger.run("s0", "sha-i0", solver="scip", solver_version="10_0")
     ledger.run("s1", "sha-i1", solver="scip", solver_version="10_0")
     (caption,) = [line for line in latex_table(build_leaderboard(ledger.runs())).splitlines() if "\\caption" in line]
-    assert "over the 2 of 3 instance-seed pairs that every setting ran" in caption
+    assert "over the 2 of 3 triples of instance, seed and permutation that every setting ran" in caption
     assert caption.endswith("Time limit 100 s, 1 thread; highs~1.0, scip~10\\_0.}")
 
 

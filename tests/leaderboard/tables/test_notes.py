@@ -1,4 +1,4 @@
-"""The notes below the tables: what was compared, under which conditions, and what was left out."""
+"""The notes on the tables, at their places: what is wrong, disturbed or left out, and how much ranks say."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ import pytest
 
 from support.rankings import add_several_limits, add_two_goals
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
-from vnnbench.leaderboard.tables.notes import notes_on
+from vnnbench.leaderboard.tables.notes import notes_on, summary_of
 from vnnbench.leaderboard.tables.render import Format, render
+
+TIMES = "Times: over the 1 of 1 triples of instance, seed and permutation that every setting ran."
 
 
 def test_several_limits_and_goals_are_said(ledger):
     add_several_limits(ledger)
-    assert not any("goals" in note for note in notes_on(build_leaderboard(ledger.runs())))
+    assert not any("goals" in note for note in notes_on(build_leaderboard(ledger.runs())).all)
     ledger.found("f", "sha-i0", 1.0, goal="find")
-    notes = notes_on(build_leaderboard(ledger.runs()))
+    notes = notes_on(build_leaderboard(ledger.runs())).above
     assert "Time limits differ (1 to 300 s): every run is cut at the shortest of those compared." in notes
     assert "The goals decide, find ask different questions: times and ranks are within each goal." in notes
 
 
-def test_pairs_are_listed_by_their_group(ledger):
+def test_pairs_of_groups_that_are_alike_are_one_line(ledger):
     add_two_goals(ledger)
-    notes = notes_on(build_leaderboard(ledger.runs()))
+    notes = notes_on(build_leaderboard(ledger.runs())).on_times
     test = "(sign-flip test, Holm, 5 %)"
     few, least = "2 independent problems are too few to separate 1 pair of settings", "the least possible p is 0.5."
-    assert notes[-2] == f"{few} {test} in every group: {least}"
-    assert f"{few} {test}: {least}" in notes_on(build_leaderboard(ledger.runs().query("goal == 'find'")))
+    assert notes[1] == f"{few} {test} in every group: {least}"
+    assert f"{few} {test}: {least}" in notes_on(build_leaderboard(ledger.runs().query("goal == 'find'"))).on_times
 
 
 @pytest.mark.parametrize(
@@ -39,18 +41,26 @@ def test_problems_too_few_for_the_test_are_called_so(ledger, problems, told):
         sha = ledger.instance(f"i{number}", problem=f"p{number}")
         ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
         ledger.found(f"s{number}", sha, 2.5, solver="scip")
-    assert [note for note in notes_on(build_leaderboard(ledger.runs())) if note.startswith(told)]
+    assert [note for note in notes_on(build_leaderboard(ledger.runs())).on_times if note.startswith(told)]
 
 
-def test_pairs_of_many_groups_are_cut(ledger):
-    """Seven groups of one problem, and one of two, so that not all are alike."""
+def test_pairs_of_many_groups_are_one_line(ledger):
+    """Six groups of one problem and one of two; then one of six problems, over which scip is the faster one."""
     for number in range(8):
         sha = ledger.instance(f"i{number}", problem=f"p{number}", depth=min(number, 6))
         for solver in ("highs", "scip"):
             ledger.found(f"{solver}{number}", sha, 1.0, solver=solver)
-    notes = notes_on(build_leaderboard(ledger.runs(), ["depth"]))
-    assert sum("1 independent problem is too few to separate 1 pair" in note for note in notes) == 5
-    assert "`--format json` shows the pairs of 2 more groups." in notes
+    test = "(sign-flip test, Holm, 5 %)"
+    few = f"1 to 2 independent problems are too few to separate 1 pair of settings {test} in every group"
+    assert f"{few}: the least possible p is 0.5." in notes_on(build_leaderboard(ledger.runs(), ["depth"])).on_times
+    for number in range(6):
+        sha = ledger.instance(f"j{number}", problem=f"q{number}", depth=7)
+        ledger.found(f"h{number}", sha, 50.0)
+        ledger.found(f"s{number}", sha, 5.0, solver="scip")
+    assert (
+        f"1 of 1 pair of settings in 1 group differs {test}; in 7 more groups, 1 to 2 independent problems are too few "
+        "to separate any: the least possible p is 0.5."
+    ) in notes_on(build_leaderboard(ledger.runs(), ["depth"])).on_times
 
 
 def test_settings_that_were_refused_everything_are_named_with_the_group(two_solvers):
@@ -63,81 +73,87 @@ def test_settings_that_were_refused_everything_are_named_with_the_group(two_solv
     board = build_leaderboard(two_solvers.runs(), ["depth"])
     refused = {group for one in board.common for group in [one.group] if "gurobi" in one.not_compared}
     assert refused == {(4,)}
-    (note,) = [note for note in notes_on(board) if note.startswith("Times:")]
-    assert "refused everything: cbc (depth 4), gurobi (depth 4)." in note
-    (note,) = [note for note in notes_on(build_leaderboard(two_solvers.runs())) if note.startswith("Times:")]
-    assert "refused everything: cbc, gurobi." in note
+    assert "Refused everything: cbc (depth 4), gurobi (depth 4)." in notes_on(board).above
+    assert "Refused everything: cbc, gurobi." in notes_on(build_leaderboard(two_solvers.runs())).above
 
 
 def test_tolerance_is_not_mentioned_where_it_was_not_measured(ledger):
     for solver, seconds in (("highs", 1.0), ("scip", 20.0)):
         ledger.robust(solver, "sha-a" if solver == "scip" else ledger.instance("a"), seconds, solver=solver)
-    same = "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, "
-    assert f"{same}and with spent runs as unsolved." in notes_on(build_leaderboard(ledger.runs()))
+    same = "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number done, "
+    assert f"{same}and with spent runs as unsolved." in notes_on(build_leaderboard(ledger.runs())).on_times
     for solver in ("highs", "scip"):
         ledger.judge(solver, primal_steps="[]")
-    notes = notes_on(build_leaderboard(ledger.runs()))
+    notes = notes_on(build_leaderboard(ledger.runs())).on_times
     assert f"{same}with spent runs as unsolved, and at every tolerance." in notes
 
 
-def test_common_note_says_what_was_left_out(three_solvers):
-    text = render(build_leaderboard(three_solvers.runs()), Format.TABLE)
-    note = (
-        "Times: over the 8 of 10 instance-seed pairs that every setting of its group ran; left out: 2 not run by all; "
-    )
-    assert f"{note}refused everything: gurobi (dense files, formulation" in " ".join(text.split())
+def test_notes_say_what_times_are_over_and_what_is_left_out(three_solvers):
+    notes = notes_on(build_leaderboard(three_solvers.runs()))
+    assert "Left out of all times: 2 of 10 triples (2 not run by all)." in notes.above
+    (refused,) = [note for note in notes.above if note.startswith("Refused everything: ")]
+    assert refused.startswith("Refused everything: gurobi (dense files, formulation surrogatelib; dense files, ")
+    over = "Times: over the 8 of 10 triples of instance, seed and permutation that every setting of its group ran."
+    assert over in notes.on_times
+
+
+def test_wrong_settings_are_counted_first(three_solvers):
+    notes = notes_on(build_leaderboard(three_solvers.runs()))
+    assert notes.wrong == ("Wrong answers in 1 run: scip 1. Such a setting has no rank.",)
+    assert summary_of(build_leaderboard(three_solvers.runs())) == "22 runs: 1 wrong, none disturbed, 8 missing."
+
+
+def test_ranks_that_differ_by_other_measures_are_said(flipping):
+    notes = notes_on(build_leaderboard(flipping.runs())).on_times
+    assert "Other measures give other ranks: PAR2, PAR10, done." in notes
+    flipping.run("alone", flipping.instance("alone", depth=4))
+    flipping.run("too", "sha-alone", solver="scip")
+    notes = notes_on(build_leaderboard(flipping.runs(), ["depth"])).on_times
+    assert "Other measures give other ranks in 1 of 2 groups: PAR2, PAR10, done." in notes
 
 
 def test_limits_of_goals_that_are_ranked_apart_do_not_differ(ledger):
     ledger.run("d", ledger.instance("a"))
     ledger.run("f", "sha-a", goal="find", time_limit_seconds=5.0)
-    assert "Time limits differ" not in below(ledger)
+    assert "Time limits differ" not in said(ledger)
     ledger.run("s", "sha-a", goal="find", solver="scip")
-    assert "Time limits differ (5 to 100 s): every run is cut at the shortest of those compared." in below(ledger)
+    assert "Time limits differ (5 to 100 s): every run is cut at the shortest of those compared." in said(ledger)
 
 
 def test_submitted_runs_are_said_to_be_of_others(ledger):
     ledger.machine("submitted-m2")
     ledger.run("r1", ledger.instance("a"))
-    assert "Submitted" not in below(ledger)
+    assert "Submitted" not in said(ledger)
     ledger.run("r2", "sha-a", machine="submitted-m2")
     assert (
         "Submitted from 1 machine (`vnnbench merge`): times, terminations and bounds are as submitted; every candidate "
         "was judged here."
-    ) in below(ledger)
+    ) in said(ledger)
 
 
-def below(ledger):
-    """Return the lines below the tables as one text."""
-    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
-    return " ".join(text[text.index("Times: over the") :].split())
+def said(ledger):
+    """Return the notes as one text."""
+    return " ".join(notes_on(build_leaderboard(ledger.runs())).all)
 
 
 def test_conditions_that_do_not_differ_are_not_mentioned(ledger):
     ledger.run("r1", ledger.instance("a"), cores="1", foreign_seconds=0.0, swapped_bytes=0)
     ledger.judge("r1", primal_steps="[]")
-    assert below(ledger).startswith("Times: over the 1 of 1 instance-seed pairs that every setting ran. Tolerance")
-
-
-def test_permutations_are_said_where_there_are_any(ledger):
-    sha = ledger.instance("a")
-    ledger.run("r1", sha)
-    ledger.run("r2", sha, permutation=1)
-    assert "over the 2 of 2 instance-seed-permutation triples that every setting ran." in below(ledger)
+    assert said(ledger).startswith(f"{TIMES} Tolerance changes nothing")
 
 
 def test_limits_held_by_different_means_are_said(ledger):
     sha = ledger.instance("a")
     for seed, level in enumerate(["namespace", "process-group", "namespace"]):
         ledger.run(f"r{seed}", sha, seed=seed, enforcement=level)
-    assert "The limits of these runs were enforced by different means: 2 namespace, 1 process-group." in below(ledger)
+    assert "The limits of these runs were enforced by different means: 2 namespace, 1 process-group." in said(ledger)
 
 
 def test_use_counted_by_different_means_is_said_and_older_runs_do_not_say(ledger):
     sha = ledger.instance("a")
     for seed, counted in enumerate(["cgroup-cpu", "sampling", "cgroup-cpu", None]):
         ledger.run(f"r{seed}", sha, seed=seed, counted=counted)
-    assert "Processor time and memory were measured by different means: 2 cgroup-cpu, 1 sampling." in below(ledger)
+    assert "Processor time and memory were measured by different means: 2 cgroup-cpu, 1 sampling." in said(ledger)
 
 
 def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
@@ -148,7 +164,7 @@ def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
     assert (
         "1 of 3 runs was disturbed (1 on cores that others used too): repeat with `vnnbench run LIBRARY --results "
         "RESULTS --retry disturbed`."
-    ) in below(ledger)
+    ) in said(ledger)
 
 
 def test_disturbed_runs_of_the_reference_count(ledger):
@@ -156,7 +172,7 @@ def test_disturbed_runs_of_the_reference_count(ledger):
     sha = ledger.instance("a")
     ledger.run("r0", sha, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
     ledger.run("p0", sha, solver="pgd", cores="", swapped_bytes=0)
-    assert "1 of 2 runs, including those of the reference, was disturbed (1 without own cores)" in below(ledger)
+    assert "1 of 2 runs, including those of the reference, was disturbed (1 without own cores)" in said(ledger)
     alone = build_leaderboard(ledger.runs().query("solver == 'pgd'"))
     assert "1 of 1 runs, including those of the reference, was disturbed" in render(alone, Format.TABLE)
 
@@ -172,7 +188,7 @@ def test_disturbed_runs_are_counted_once_each_by_their_reason(ledger):
     assert (
         "8 of 10 runs were disturbed (3 without own cores, 3 while the machine swapped, 1 while the harness was "
         "stalled, 1 on cores that others used too): "
-    ) in below(ledger)
+    ) in said(ledger)
     conditions = json.loads(render(build_leaderboard(ledger.runs()), Format.JSON))["conditions"]
     names = ("disturbed", "without_cores", "while_swapping", "while_stalled", "by_others")
     assert [conditions[name] for name in names] == [8, 3, 3, 1, 1]
@@ -185,9 +201,9 @@ def test_settings_that_lack_runs_are_named_with_how_many(ledger):
             if number >= place:
                 ledger.run(f"{solver}{number}", sha, solver=solver)
     assert (
-        "Of the instance-seed pairs that others ran, gurobi lacks 4, glpk lacks 3, cbc lacks 2, 1 more lacks some: "
-        "their plans differ, or a `vnnbench run` was stopped; the same command continues it."
-    ) in below(ledger)
+        "Runs are missing that others made (gurobi 4, glpk 3, cbc 2, 1 more setting): their plans differ, or a "
+        "`vnnbench run` was stopped; the same command continues it."
+    ) in said(ledger)
     conditions = json.loads(render(build_leaderboard(ledger.runs(), ["problem"]), Format.JSON))["conditions"]
     assert conditions["lacking"] == {"gurobi": 4, "glpk": 3, "cbc": 2, "scip": 1}
 
@@ -196,11 +212,11 @@ def test_no_setting_lacks_runs_that_only_another_machine_made(ledger):
     ledger.machine("m2")
     ledger.run("r1", ledger.instance("a"))
     ledger.run("r2", ledger.instance("b"), machine="m2")
-    assert "lack" not in below(ledger)
+    assert "missing" not in said(ledger)
     ledger.run("r3", "sha-b", solver="scip", machine="m2")
-    assert "lack" not in below(ledger)
+    assert "missing" not in said(ledger)
     ledger.run("r4", "sha-a", solver="scip", machine="m2")
-    assert "Of the instance-seed pairs that others ran, highs lacks 1: their plans differ" in below(ledger)
+    assert "Runs are missing that others made (highs 1): their plans differ" in said(ledger)
 
 
 def test_later_attempts_are_said(ledger):
@@ -208,18 +224,18 @@ def test_later_attempts_are_said(ledger):
     ledger.run("r", sha)
     ledger.run("r-2", sha, attempt=2)
     ledger.run("s", sha, seed=1)
-    assert "1 of 2 runs has several attempts: a wrong one counts, else the newest." in below(ledger)
+    assert "1 of 2 runs has several attempts: a wrong one counts, else the newest." in said(ledger)
 
 
 def test_pairs_without_a_significant_difference_are_named(flipping):
-    assert "1 of 1 pair of settings differs (sign-flip test, Holm, 5 %)." in below(flipping)
+    assert "1 of 1 pair of settings differs (sign-flip test, Holm, 5 %)." in said(flipping)
     for number in range(11):
         flipping.found(f"c{number}", f"sha-i{number}", 20.0 + number % 2, solver="cbc")
         flipping.found(f"g{number}", f"sha-i{number}", 50.0 + number, solver="glpk")
     assert (
         "3 of 6 pairs of settings differ (sign-flip test, Holm, 5 %); these do not: scip and cbc; scip and "
         "highs; cbc and highs."
-    ) in below(flipping)
+    ) in said(flipping)
 
 
 def test_ranks_that_hold_by_every_measure_are_one_line(ledger):
@@ -237,7 +253,7 @@ def test_own_limits_of_instances_are_said(ledger):
     for name, own in (("a", 30.0), ("b", 60.0)):
         digest = ledger.instance(name, problem=name, time_limit_seconds=own)
         ledger.robust(name, digest, 5.0, time_limit_seconds=own)
-    assert "Each instance has its own time limit (30 to 60 s)." in below(ledger)
-    assert "Time limits differ" not in below(ledger)
+    assert "Each instance has its own time limit (30 to 60 s)." in said(ledger)
+    assert "Time limits differ" not in said(ledger)
     ledger.run("s", "sha-a", solver="scip", time_limit_seconds=60.0, wall_seconds=60.0)
-    assert "Time limits differ (60 s and each instance's own): every run is cut at the shortest" in below(ledger)
+    assert "Time limits differ (60 s and each instance's own): every run is cut at the shortest" in said(ledger)
