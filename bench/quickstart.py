@@ -57,9 +57,9 @@ def run_quickstart(out: Path) -> int:
         publish(results, LibrarySet((library,)), out / "site", progress)
     sys.stdout.write(
         f"\nLibrary: {folder}\nResults: {results}\nWebsite: {out / 'site' / 'index.html'}\n"
-        "To see more, such as the library, the effect of tolerances, and surrogates:\n"
+        "To see more, such as the library, the effect of tolerances, and each surrogate:\n"
         f"  {shlex.join(['vnnbench', 'show', str(folder)])}\n"
-        f"  {shlex.join(['vnnbench', 'leaderboard', str(results), '--by', 'formulation'])}\n"
+        f"  {shlex.join(['vnnbench', 'leaderboard', str(results), '--format', 'markdown'])}\n"
     )
     if disturbed := count_to_repeat(runs):
         again = repeat_command(folder, results, " \\\n    ")

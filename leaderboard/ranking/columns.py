@@ -234,7 +234,7 @@ _SETTING_COLUMNS = (
     Column(
         "timeouts", "time", _ENDED,
         {
-            Table.ANSWERS: Shown(about=""),
+            Table.ANSWERS: Shown(about="", brief="time: stopped by the time limit."),
             Table.SITE_RANKING: Shown(
                 "timeout", "runs stopped by the time limit, or answered after it", when=where_any("timeouts")
             ),
@@ -243,7 +243,9 @@ _SETTING_COLUMNS = (
     Column(
         "memory", "mem", _ENDED,
         {
-            Table.ANSWERS: Shown(about="time, mem: stopped by that limit."),
+            Table.ANSWERS: Shown(
+                about="time, mem: stopped by that limit.", brief="mem: stopped by the memory limit."
+            ),
             Table.SITE_RANKING: Shown("memory", "runs stopped by the memory limit", when=where_any("memory")),
         },
     ),

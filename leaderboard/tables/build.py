@@ -54,6 +54,8 @@ _AFTER = {
     Table.SURROGATE_VALUES: "ft: finetuned.",
 }
 """The legend of a table before and after the sentences about its columns."""
+_ALWAYS = ("runs", "solved", "counterexamples", "robust")
+_ZEROS_LEGEND = "Columns of zeros are left out."
 _VIRTUAL_BEST_LEGEND = "virtual best: the fastest setting of every file."
 
 
@@ -145,9 +147,13 @@ def _cells(columns: Sequence[TableColumn], row: object) -> tuple[str, ...]:
 
 
 def totals_sheet(leaderboard: Leaderboard) -> Sheet:
-    """Return the table of answers with one row for each setting, over all groups."""
+    """Return the table of answers with one row for each setting, over all groups, without the columns of zeros."""
     together = replace(leaderboard, by=(), settings=total_rows(leaderboard.settings))
-    sheet = _settings_sheet(together, Table.ANSWERS, together.settings)
+    rows, every = together.settings, columns_of(Table.ANSWERS, together.settings)
+    columns = [column for column in every if column.column.key in _ALWAYS or any(map(column.column.value_of, rows))]
+    named = [_setting_row((), row, _cells(columns, row)) for row in rows]
+    after = [_ZEROS_LEGEND] if len(columns) < len(every) else []
+    sheet = _sheet(together, Table.ANSWERS, columns, named, (), after=after)
     groups = len({row.group for row in leaderboard.settings})
     return sheet if groups < 2 else replace(sheet, title=f"{sheet.title}, all groups together")
 

@@ -84,7 +84,7 @@ def test_permutations_are_run_beside_the_file_and_the_leaderboard_says_so(
     assert ": 1 run (3 in all): " in capsys.readouterr().err
     assert len(list((results / "logs").iterdir())) == 3
     assert run_command(["leaderboard", str(results)]) == 0
-    assert "3 of 3 instance-seed-permutation triples" in " ".join(capsys.readouterr().out.split())
+    assert "3 of 3 triples of instance, seed and permutation" in " ".join(capsys.readouterr().out.split())
     assert run_command(["confirm", str(results), "--library", str(tiny_library)]) == 0
     assert "3 runs judged again, 0 differences" in capsys.readouterr().out
 
