@@ -180,3 +180,13 @@ def test_columns_of_proofs_are_not_there_for_heuristics(beside: Any) -> None:
 def test_json_has_the_answers_of_a_reference(proving: Any) -> None:
     (row,) = json.loads(render(build_leaderboard(proving.runs(PROVEN)), Format.JSON))["reference"]
     assert (row["setting"], row["robust_certified"], row["robust_claimed"]) == ("prover", 1, 1)
+
+
+def test_a_wrong_answer_of_a_reference_is_listed_and_puts_no_setting_below_the_line(ledger: Any) -> None:
+    ledger.found("h", ledger.instance("a"), 10.0)
+    ledger.robust("p", "sha-a", 1.0, solver="prover")
+    board = build_leaderboard(ledger.runs())
+    assert [(row.run, row.setting, row.fault) for row in board.faults] == [("p", "prover", "solver")]
+    assert [row.below_line for row in board.settings] == [False]
+    alone = build_leaderboard(ledger.runs().query("run == 'p'"))
+    assert [row.run for row in alone.faults] == ["p"]
