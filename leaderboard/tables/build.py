@@ -54,7 +54,8 @@ _AFTER = {
     Table.SURROGATE_VALUES: "ft: finetuned.",
 }
 """The legend of a table before and after the sentences about its columns."""
-_ALWAYS = ("runs", "solved", "counterexamples", "robust")
+_ALWAYS = ("runs", "solved", "counterexamples", "robust", "spent", "timeouts")
+"""The columns of the totals that are there even if they are all 0."""
 _ZEROS_LEGEND = "Columns of zeros are left out."
 _VIRTUAL_BEST_LEGEND = "virtual best: the fastest setting of every file."
 

@@ -38,8 +38,8 @@ def test_values_have_a_column_and_a_table_where_a_run_has_one(with_values):
     lines = text.splitlines()
     assert max(map(cell_len, lines)) <= 80
     cells = [line.split() for line in lines]
-    head = ["setting", "runs", "solved", "cex", "robust", "value", "time", "lic", "wrong"]
-    assert head in cells and ["highs", "2", "2", "0", "0", "2", "0", "0", "0"] in cells
+    head = ["setting", "runs", "solved", "cex", "robust", "value", "spent", "time", "lic", "wrong"]
+    assert head in cells and ["highs", "2", "2", "0", "0", "2", "0", "0", "0", "0"] in cells
     place = lines.index("Values: surrogate against dense")
     assert cells[place + 1] == ["surrogate", "pairs", "left", "dense", "surr.", "better", "worse"]
     assert ["magnitude", "unstructured", "0.9", "1", "0", "1", "1", "0%", "100%"] in cells[place:]
@@ -54,7 +54,7 @@ def test_other_endings_have_their_column_where_there_are_any(three_solvers):
     three_solvers.run("o", "sha-p2--tight", seed=2, termination=None, ended_by="output")
     text = render(build_leaderboard(three_solvers.runs()), Format.TABLE)
     cells = [line.split() for line in text.splitlines()]
-    head = ["setting", "runs", "solved", "cex", "robust", "time", "lic", "other", "wrong"]
+    head = ["setting", "runs", "solved", "cex", "robust", "spent", "time", "lic", "other", "wrong"]
     assert head in cells
     assert any(line[:1] == ["highs"] and line[-2:] == ["2", "0"] for line in cells)
     assert "other: runs ended by another limit" in " ".join(text.split())
@@ -65,7 +65,7 @@ def test_totals_leave_out_columns_of_zeros(ledger):
     lines = render(build_leaderboard(ledger.runs()), Format.TABLE).splitlines()
     place = lines.index("Answers")
     assert [lines[place + 1].split(), lines[place + 3].split()] == [
-        ["setting", "runs", "solved", "cex", "robust", "time"], ["highs", "1", "0", "0", "0", "1"],
+        ["setting", "runs", "solved", "cex", "robust", "spent", "time"], ["highs", *"100001"],
     ]  # fmt: skip
     assert "time: stopped by the time limit. Columns of zeros are left out." in " ".join(lines[place + 4 :])
 
@@ -186,8 +186,8 @@ def test_certified_answers_have_their_column_where_there_are_any(ledger):
     board = build_leaderboard(runs)
     assert (board.settings[0].robust_certified, board.settings[0].robust_claimed) == (1, 1)
     cells = [line.split() for line in render(board, Format.TABLE).splitlines()]
-    assert ["setting", "runs", "solved", "cex", "robust", "cert"] in cells
-    assert ["highs", "2", "2", "0", "2", "1"] in cells
+    assert ["setting", "runs", "solved", "cex", "robust", "cert", "spent", "time"] in cells
+    assert ["highs", "2", "2", "0", "2", "1", "0", "0"] in cells
     assert "certified by a proof + claimed" in render(board, Format.LATEX)
 
 
