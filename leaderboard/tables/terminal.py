@@ -104,7 +104,8 @@ class _Screen:
         """Return a text in at most so many lines: if it takes more, without a part in its middle."""
         longest = len(text)
         while True:
-            shown = Padding(Text(shortened(text, longest), style=style, overflow="fold"), (0, 0, 0, indent))
+            cut = Text(shortened(text, longest), style=style, overflow="fold")
+            shown = Padding(cut, (0, 0, 0, indent)) if indent else cut
             if self.height([shown]) <= lines or longest <= self.console.width // 2:
                 return shown
             longest = min(9 * longest // 10, lines * self.console.width)

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from support.trainings import Trainings
 from vnnbench.leaderboard.ranking.column_form import Table
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
-from vnnbench.leaderboard.tables.build import sheets_of
+from vnnbench.leaderboard.tables.build import sheets_of, totals_sheet
 from vnnbench.leaderboard.tables.render import Format, render
 
 
@@ -38,8 +38,9 @@ def test_values_have_a_column_and_a_table_where_a_run_has_one(with_values):
     lines = text.splitlines()
     assert max(map(cell_len, lines)) <= 80
     cells = [line.split() for line in lines]
-    head = ["setting", "runs", "solved", "cex", "robust", "value", "spent", "time", "lic", "wrong"]
-    assert head in cells and ["highs", "2", "2", "0", "0", "2", "0", "0", "0", "0"] in cells
+    totals = totals_sheet(build_leaderboard(with_values.runs()))
+    assert totals.columns == ["runs", "solved", "cex", "robust", "value", "spent", "time", "lic", "wrong"]
+    assert ("highs optimize", "2", "2", "0", "0", "2", *"0000") in [(row.name, *row.cells) for row in totals.rows]
     place = lines.index("Values: surrogate against dense")
     assert cells[place + 1] == ["surrogate", "pairs", "left", "dense", "surr.", "better", "worse"]
     assert ["magnitude", "unstructured", "0.9", "1", "0", "1", "1", "0%", "100%"] in cells[place:]
