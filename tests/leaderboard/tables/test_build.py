@@ -34,19 +34,18 @@ def with_values(three_solvers):
 
 
 def test_values_have_a_column_and_a_table_where_a_run_has_one(with_values):
-    text = render(build_leaderboard(with_values.runs()), Format.TABLE)
-    lines = text.splitlines()
-    assert max(map(cell_len, lines)) <= 80
-    cells = [line.split() for line in lines]
-    totals = totals_sheet(build_leaderboard(with_values.runs()))
+    board = build_leaderboard(with_values.runs())
+    assert max(map(cell_len, render(board, Format.TABLE).splitlines())) <= 80
+    totals, values = totals_sheet(board), sheet(board, Table.SURROGATE_VALUES)
     assert totals.columns == ["runs", "solved", "cex", "robust", "value", "spent", "time", "lic", "wrong"]
     assert ("highs optimize", "2", "2", "0", "0", "2", *"0000") in [(row.name, *row.cells) for row in totals.rows]
-    place = lines.index("Values: surrogate against dense")
-    assert cells[place + 1] == ["surrogate", "pairs", "left", "dense", "surr.", "better", "worse"]
-    assert ["magnitude", "unstructured", "0.9", "1", "0", "1", "1", "0%", "100%"] in cells[place:]
-    (found,) = json.loads(render(build_leaderboard(with_values.runs()), Format.JSON))["surrogate_values"]
+    assert [values.name, *values.columns] == ["surrogate", "pairs", "left", "dense", "surr.", "better", "worse"]
+    assert [(row.name, *row.cells) for row in values.rows] == [
+        ("magnitude unstructured 0.9", "1", "0", "1", "1", "0%", "100%")
+    ]
+    (found,) = json.loads(render(board, Format.JSON))["surrogate_values"]
     assert (found["dense_values"], found["surrogate_better"], found["dense_better"]) == (1, 0.0, 1.0)
-    assert "### Values: surrogate against dense" in render(build_leaderboard(with_values.runs()), Format.MARKDOWN)
+    assert "### Values: surrogate against dense" in render(board, Format.MARKDOWN)
 
 
 def test_other_endings_have_their_column_where_there_are_any(three_solvers):
