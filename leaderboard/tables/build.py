@@ -151,7 +151,7 @@ def totals_sheet(leaderboard: Leaderboard) -> Sheet:
     """Return the table of answers with one row for each setting, over all groups, without the columns of zeros."""
     together = replace(leaderboard, by=(), settings=total_rows(leaderboard.settings))
     rows, every = together.settings, columns_of(Table.ANSWERS, together.settings)
-    columns = [column for column in every if column.column.key in _ALWAYS or any(map(column.column.value_of, rows))]
+    columns = [one for one in every if one.column.key in _ALWAYS or any(one.cell(row) != "0" for row in rows)]
     named = [_setting_row((), row, _cells(columns, row)) for row in rows]
     after = [_ZEROS_LEGEND] if len(columns) < len(every) else []
     sheet = _sheet(together, Table.ANSWERS, columns, named, (), after=after)

@@ -72,14 +72,15 @@ def terminal_view(leaderboard: Leaderboard, console: Console) -> Group:
 def _sheets(leaderboard: Leaderboard) -> tuple[list[Sheet], list[str]]:
     """Return the tables for a terminal, and the titles of the others.
 
-    The ranking of approaches sums up what the tables of surrogates and references have in detail; these are shown only
-    where it lacks something of them.
+    The ranking of approaches sums up what the tables of surrogates and references have in detail. These are shown only
+    where it lacks something of them, such as values and robust answers.
     """
     approached = {row.setting for row in leaderboard.approaches}
     summed_up = set(_ELSEWHERE)
     if approached:
         summed_up.add(Table.SURROGATES)
-    if all(row.setting in approached and not row.values for row in leaderboard.reference):
+    proved = [row for row in leaderboard.reference if row.values or row.robust_certified or row.robust_claimed]
+    if not proved and all(row.setting in approached for row in leaderboard.reference):
         summed_up.add(Table.REFERENCE)
     sheets = sheets_of(replace(leaderboard, virtual_best=()))
     shown = [
