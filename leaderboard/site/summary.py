@@ -12,7 +12,8 @@ from vnnbench.leaderboard.ranking.sign_flips import least_p
 from vnnbench.leaderboard.site.content import Contents, FileRanking, SettingPage
 from vnnbench.leaderboard.site.rendering import mebibytes
 from vnnbench.leaderboard.tables import phrases
-from vnnbench.leaderboard.text import count, format_number, interval_text, triples
+from vnnbench.leaderboard.tables.notes import notes_on
+from vnnbench.leaderboard.text import count, format_number, interval_text
 from vnnbench.leaderboard.words import Fault, Verdict
 
 SHOWN = 6
@@ -50,8 +51,8 @@ def count_first(found: Sequence[Winner]) -> list[tuple[tuple[SettingPage, ...], 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What a reader must know before any number, in one short line. href: where it is explained; "" where nowhere.
-    is_bad: whether an answer is wrong or a run failed."""
+    """What a reader must know before any number. href: where it is explained; "" where nowhere. is_bad: whether answers
+    are wrong."""
 
     text: str
     href: str = ""
@@ -59,41 +60,12 @@ class Remark:
 
 
 def remarks(contents: Contents) -> Iterator[Remark]:
-    """Yield what is wrong, disturbed or not comparable, the worst first."""
-    records, board, conditions = contents.records, contents.leaderboard, contents.leaderboard.conditions
-    runs = count(len(records), "run")
-    if board.faults:
-        wrong = f"{len(board.faults)} of {runs} gave a wrong answer"
-        yield Remark(f"{wrong}: {_below_line(contents)} below the line.", "contradictions.html", is_bad=True)
-    failed = Counter(contents.setting_of(record).setting.label for record in records if record["is_failed"])
-    if failed:
-        named = _listed([f"{label} {number}" for label, number in failed.most_common()])
-        yield Remark(f"{failed.total()} of {runs} failed: {named}.", is_bad=True)
-    if conditions.disturbed:
-        were = "was" if conditions.disturbed == 1 else "were"
-        why = "other work used their cores or memory, so times may be too long"
-        yield Remark(f"{conditions.disturbed} of {runs} {were} disturbed: {why}.", "machines.html")
-    refused, missing = (sum(getattr(own, name) for own in board.common) for name in ("refused", "not_run_by_all"))
-    if refused or missing:
-        out = [f"{refused} refused or interrupted"] if refused else []
-        out += [f"{missing} not run by all settings"] if missing else []
-        of = f"{sum(own.triples for own in board.common)} {triples(conditions.permutations)}"
-        yield Remark(f"Times leave out {refused + missing} of {of}: {', '.join(out)}.")
-    pairs = sum(row.left_out for rows in (board.surrogates, board.surrogate_values) for row in rows)
-    if pairs:
-        side = "one side is missing or was refused"
-        yield Remark(f"Surrogate against dense leaves out {count(pairs, 'pair')} of runs: {side}.")
-    limits = ({row.setting.time_limit_seconds for row in own.leaderboard.settings} for own in contents.rankings)
-    if any(len(own) > 1 for own in limits):
-        yield Remark("Time limits differ: every run counts as cut at the shortest of those compared.")
-    if conditions.machines > 1:
-        yield Remark(f"{conditions.machines} machines: times and ranks are within each.", "machines.html")
-
-
-def _below_line(contents: Contents) -> str:
-    """Return which settings stand below the line, with their verb."""
-    wrong = list(dict.fromkeys(row.setting.label for row in contents.leaderboard.settings if row.below_line))
-    return f"{_listed(wrong)} {'stands' if len(wrong) == 1 else 'stand'}"
+    """Yield what is wrong, failed, disturbed or not comparable, the worst first."""
+    notes = notes_on(contents.leaderboard)
+    for note in notes.wrong:
+        yield Remark(note, "contradictions.html", is_bad=True)
+    for note in notes.above:
+        yield Remark(note)
 
 
 def _how_sure(board: Leaderboard, *, with_interval: bool) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ _T = TypeVar("_T")
 WRONG_MARK = "✗ "
 _VIRTUAL_BEST = "virtual best"
 
+APPROACHES_SHOWN = 12
+"""The approaches of a group that terminals and pages show at first, even if there is room for more."""
 TOLERANCE_TITLE = "Effect of tolerance"
 _TOLERANCES = ("runs", *TOLERANCES)
 _TOLERANCES_LEGEND = (

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking.columns import rank_head
-from vnnbench.leaderboard.ranking.leaderboard import Conditions, FaultRow, Leaderboard
+from vnnbench.leaderboard.ranking.leaderboard import Conditions, FaultRow, Leaderboard, SettingRow
 from vnnbench.leaderboard.ranking.ranks import MEASURES, SIGNIFICANCE, PairRow
 from vnnbench.leaderboard.ranking.sign_flips import least_p
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
@@ -48,6 +48,7 @@ def notes_on(leaderboard: Leaderboard) -> Notes:
     return Notes(
         wrong=tuple(_wrong_note(leaderboard.faults)),
         above=(
+            *_failed_note(leaderboard.settings),
             *_disturbed_note(conditions, with_reference=bool(leaderboard.reference)),
             *_lacking_note(conditions),
             *_left_out_note(leaderboard),
@@ -104,6 +105,15 @@ def _wrong_note(faults: Sequence[FaultRow]) -> Iterator[str]:
         runs = Counter(fault.setting for fault in faults)
         named = _first([f"{plain(label)} {number}" for label, number in runs.most_common()], "setting")
         yield f"Wrong answers in {count(len(faults), 'run')}: {named}. Such a setting has no rank."
+
+
+def _failed_note(rows: Sequence[SettingRow]) -> Iterator[str]:
+    failed: Counter[str] = Counter()
+    for row in rows:
+        failed[row.setting.label] += row.errors
+    if failed.total():
+        named = _first([f"{plain(label)} {number}" for label, number in failed.most_common() if number], "setting")
+        yield f"Runs failed ({named}): their logs say why."
 
 
 def _disturbed_note(conditions: Conditions, *, with_reference: bool) -> Iterator[str]:

@@ -23,7 +23,7 @@ from rich.text import Text
 from vnnbench.common.text import plain, shortened
 from vnnbench.leaderboard.ranking.column_form import Table
 from vnnbench.leaderboard.ranking.leaderboard import FaultRow, Leaderboard
-from vnnbench.leaderboard.tables.build import TOLERANCE_TITLE, Row, Sheet, sheets_of, totals_sheet
+from vnnbench.leaderboard.tables.build import APPROACHES_SHOWN, TOLERANCE_TITLE, Row, Sheet, sheets_of, totals_sheet
 from vnnbench.leaderboard.tables.cuts import Section, cut_rows, lines_of, share_out
 from vnnbench.leaderboard.tables.notes import notes_on, setup_note, summary_of
 from vnnbench.leaderboard.tables.short_labels import LONGEST, with_short_labels
@@ -32,8 +32,6 @@ from vnnbench.leaderboard.text import count
 LINES = 96
 """Two screens of 50 lines, without those of the prompt and the command. They are enough from 80 columns on."""
 FAULTS_SHOWN = 3
-APPROACHES_SHOWN = 12
-"""The approaches of a group that are shown, even if there were lines for more."""
 ALL = "see `--format markdown`"
 _LINE = "┄┄ below the line: settings with a wrong answer ┄┄"
 _GAP = 2  # blanks between two columns
