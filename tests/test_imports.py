@@ -58,7 +58,12 @@ PLACES = {
     "plotly": set(),  # the site takes its script, not its Python
     "pyscipopt": {"instances/formulations/surrogatelib.py"},
     "pyscipopt_ml": {"instances/formulations/surrogatelib.py"},
-    "rich": {"bench/output/display.py", "bench/output/progress.py", "leaderboard/tables/render.py"},
+    "rich": {
+        "bench/output/display.py",
+        "bench/output/progress.py",
+        "leaderboard/tables/render.py",
+        "leaderboard/tables/terminal.py",
+    },
     # surrogatelib: PySCIPOpt-ML reads networks as torch modules
     "torch": {
         *(f"instances/training/{noun}.py" for noun in ("batched", "dense", "finetuning", "gradients")),
