@@ -7,7 +7,9 @@ seconds     on a problem: the preparation of the instance (bounding, pruning, fi
             time to the first confirmed counterexample, at most the limit, which counts where none was found.
             Preparation that was not recorded counts as 0, and is counted
 common      the problems, seeds and permutations that every ranked approach ran, and that none was refused; runs with
-            different limits are cut at the shortest. A reference that lacks one of these is left out
+            different limits are cut at the shortest. A reference that lacks one of these is left out, and so is an
+            approach with fewer than half as many runs that were not refused as another one: else a plan that has only
+            begun would leave hardly a problem to compare the others on
 rank        1 + the number of approaches that found more, or as many with a smaller sgm1. References, oracles and
             settings with a wrong answer anywhere have none
 oracle      for each problem the best of several pruning rates: what choosing the rate by its result would reach. It
@@ -102,9 +104,10 @@ def _rows(own: pd.DataFrame, judged: JudgedRuns, wrong: Collection[Setting]) -> 
         for name in ("seconds", "limit", "refused", "unprepared")
     )
     ran = refused == 0  # NaN: was not run
-    ranked = kinds["ranked"].to_numpy(bool) & ran.any(axis=0)  # one that was refused everything is not compared
+    of_solver, runs_of = kinds["ranked"].to_numpy(bool), ran.sum(axis=0)
+    ranked = of_solver & (2 * runs_of >= runs_of[of_solver].max(initial=1))
     common = ran[:, ranked].all(axis=1) if ranked.any() else np.zeros(len(ran), bool)
-    shown = np.flatnonzero(ran[common].all(axis=0)) if common.any() else np.empty(0, int)
+    shown = np.flatnonzero((ranked | ~of_solver) & ran[common].all(axis=0)) if common.any() else np.empty(0, int)
     if len(shown) < 2:
         return
     shortest = limit[common][:, shown].min(axis=1, keepdims=True)

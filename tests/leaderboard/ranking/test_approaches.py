@@ -101,6 +101,15 @@ def test_a_setting_that_was_refused_everything_empties_nothing(approaches):
     assert {problems for *_, problems in shown(approaches)} == {2}
 
 
+def test_an_approach_that_has_only_begun_is_left_out_and_empties_nothing(approaches):
+    """Half of the problems are enough, a third is not."""
+    approaches.found("s", "sha-a", 1.0, solver="scip")
+    assert {problems for *_, problems in shown(approaches)} == {1}
+    for rate in (None, HALF, MOST):
+        approaches.run(f"c-{rate}", add_instance(approaches, "c", rate))
+    assert {(solver, problems) for solver, *_, problems in shown(approaches)} == {("highs", 3)}
+
+
 def test_different_limits_are_cut_at_the_shortest(approaches):
     for problem in "ab":
         approaches.run(
