@@ -3,7 +3,7 @@
 With three networks of each architecture no test can decide, so a statement is counted: over the pairs of baseline and
 pruned network of the architectures and the radius that it is about, it holds, fails, or is not known because a run was
 stopped too early. It is confirmed if it holds for every pair, and these are at least three of each architecture;
-contradicted if it fails for most; else open.
+contradicted if it fails for most of at least three; else open.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Counted:
 
     @property
     def verdict(self) -> Verdict:
-        if self.fails > self.holds + self.unknown:
+        others = self.holds + self.unknown
+        if self.fails > others and self.fails + others >= CACCIOLA_NETWORKS:
             return Verdict.CONTRADICTED
         return Verdict.CONFIRMED if self.enough and not self.fails + self.unknown else Verdict.OPEN
 

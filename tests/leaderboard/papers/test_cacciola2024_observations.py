@@ -50,6 +50,7 @@ def test_whether_a_statement_holds_for_a_pair(statement, baseline, pruned, holds
         (Counted(5, 1, 0, enough=True), Verdict.OPEN), (Counted(6, 0, 0, enough=False), Verdict.OPEN),
         (Counted(2, 3, 0, enough=True), Verdict.CONTRADICTED), (Counted(2, 3, 1, enough=True), Verdict.OPEN),
         (Counted(0, 0, 0, enough=False), Verdict.OPEN),
+        (Counted(0, 2, 0, enough=False), Verdict.OPEN), (Counted(1, 2, 0, enough=False), Verdict.CONTRADICTED),
     ],
 )  # fmt: skip
 def test_the_verdict_needs_every_pair_or_most(counted, verdict):
