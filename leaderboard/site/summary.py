@@ -22,7 +22,7 @@ SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The first settings of a ranking, and in words how sure that is; no page where none is ranked or solved a file."""
+    """The first settings of a ranking, and in words how sure that is; no page where none is ranked or done with a file."""
 
     ranking: FileRanking
     pages: tuple[SettingPage, ...]
@@ -75,8 +75,8 @@ def _how_sure(board: Leaderboard, *, with_interval: bool) -> tuple[str, ...]:
         return ("every setting gave a wrong answer" if all_wrong else "no times to compare",)
     first = next((row for row in ranked if row.common_solved), None)
     if first is None:
-        return (f"no setting solved a run, of {ranked[0].common_runs} each",)
-    words = [f"solved {first.common_solved} of {first.common_runs}"]
+        return (f"no setting is done with a file, of {ranked[0].common_runs} each",)
+    words = [f"done with {first.common_solved} of {first.common_runs}"]
     if first.rank_low is not None and with_interval:  # with several rankings, intervals would fill the screen
         words.append(f"95 % interval of its rank: {interval_text(first.rank_low, first.rank_high).replace('-', '–')}")
     second = next((row for row in ranked if row.rank != 1), None)

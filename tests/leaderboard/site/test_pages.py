@@ -163,8 +163,8 @@ def test_the_logs_of_both_sides_of_a_contradiction_can_be_read_and_no_others(sit
 def test_goals_are_ranked_apart(site):
     text = Page((site / "suites" / "first.html").read_text(encoding="utf-8")).text
     for part in (
-        "goal decide: highs decide first, solved 150 of 150",
-        "goal optimize: highs optimize first, solved 1 of 1",
+        "goal decide: highs decide first, done with 150 of 150",
+        "goal optimize: highs optimize first, done with 1 of 1",
     ):
         assert part in " ".join(text.split())
     pages = {
@@ -285,7 +285,7 @@ def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(
     assert "4 settings highs 1.0, scip 1.0 time limit 100 s, 1 thread, 4096 MiB" in text
     assert "152 instances 152 problems of" in text
     assert "First highs decide in 1 of 3 rankings" in text
-    assert "goal decide, dense files: highs decide first, solved 150 of 150" in text
+    assert "goal decide, dense files: highs decide first, done with 150 of 150" in text
     assert "Wrong answers1 in 302 runs 225 counterexamples confirmed exactly" in text
     for number in range(8):
         digest = ledger.instance(f"i{number}", problem=f"p{number}")
@@ -293,7 +293,7 @@ def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(
         ledger.found(f"s{number}", digest, 20.0 + number, solver="scip")
     text = " ".join(Page(dict(site_files(source_of(ledger)))["index.html"].decode()).text.split())
     sure = "95 % interval of its rank: 1 scip takes 23.4 times as long, significantly"
-    assert f"First highs solved 8 of 8 {sure}" in text
+    assert f"First highs done with 8 of 8 {sure}" in text
     assert "Wrong answersnone in 16 runs 16 counterexamples confirmed exactly" in text
 
 
@@ -307,7 +307,7 @@ def test_a_setting_that_solved_nothing_is_not_first(ledger):
         sha = ledger.instance(f"i{number}", problem=f"p{number}")
         ledger.run(f"h{number}", sha)
         ledger.run(f"s{number}", sha, solver="scip")
-    assert first_of(source_of(ledger)) == "First none no setting solved a run, of 2 each"
+    assert first_of(source_of(ledger)) == "First none no setting is done with a file, of 2 each"
 
 
 def test_none_is_first_where_only_the_attack_ran(ledger):
@@ -319,7 +319,7 @@ def test_settings_that_share_the_first_rank_are_compared_with_the_next(ledger):
     for solver, seconds in (("highs", 1.0), ("scip", 1.0), ("cbc", 2.0)):
         ledger.robust(solver, "sha-a" if solver != "highs" else ledger.instance("a"), seconds, solver=solver)
     assert first_of(source_of(ledger)) == (
-        "First highs, scip solved 1 of 1 cbc takes 2.00 times as long; 1 independent problem is too few for a test"
+        "First highs, scip done with 1 of 1 cbc takes 2.00 times as long; 1 independent problem is too few for a test"
     )
 
 
