@@ -604,14 +604,15 @@ def test_a_page_without_a_proof_says_that_the_bound_was_not_checked(ledger):
     assert "Proven answer" not in text
 
 
-def numbered(ledger, kinds, problem="p"):
-    """Add so many instances of a problem, each on a surrogate of its own, with a counterexample."""
+def numbered(ledger, kinds, problem="p", first=1.0, more=1.0):
+    """Add so many instances of a problem, each on a surrogate of its own, with a counterexample: at first after so many
+    seconds, and each later one so many more."""
     for number in range(kinds):
         digest = ledger.instance(
             f"{problem}-{number}", problem=problem, suite="s", network=f"net-{number}", pruning="magnitude",
             structure="unstructured", rate=0.01 * number,
         )  # fmt: skip
-        ledger.found(f"{problem}-r{number}", digest, 1.0 + number)
+        ledger.found(f"{problem}-r{number}", digest, first + more * number)
 
 
 def test_a_problem_of_many_instances_has_a_page_and_each_of_them_lists_its_nearest(ledger):
@@ -635,6 +636,9 @@ def test_a_problem_of_few_instances_has_no_page_of_its_own(ledger):
 
 def test_the_first_dozen_approaches_are_shown_and_others_and_oracles_can_be_opened(ledger):
     numbered(ledger, 14)
+    numbered(
+        ledger, 14, problem="q", first=14.0, more=-1.0
+    )  # so the best rate is another one, and the oracle is better
     text = dict(site_files(source_of(ledger)))["index.html"].decode()
     first, _, others = text.partition('id="approaches1"')[2].partition("<details")
     assert first.count('<th scope="row"') == 12
