@@ -22,7 +22,7 @@ SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The first settings of a ranking, and in words how sure that is; no page where none is ranked or done with a file."""
+    """The first settings of a ranking, and in words how sure that is; no page where none is ranked, or done with one."""
 
     ranking: FileRanking
     pages: tuple[SettingPage, ...]
