@@ -375,8 +375,8 @@ def _setting_rows(
             **{str(name): int(count) for name, count in own.items()},
             below_line=(group, setting) in below_line,
             rank=rank.rank if rank else None,
-            rank_low=rank.low if rank else None,
-            rank_high=rank.high if rank else None,
+            rank_low=rank.rank_low if rank else None,
+            rank_high=rank.rank_high if rank else None,
         )
         rows.append((group, row))
     return tuple(row for _, row in sorted(rows, key=lambda item: (item[0], _order(item[1]))))

@@ -59,15 +59,15 @@ candidate is known only for counterexamples within 1e-5. Runs whose tolerance wa
 class RankRow:
     """The rank of a setting in a group.
 
-    low, high: the interval of the rank; None where there are fewer than `FEWEST` independent problems. by_measure: the
+    rank_low, rank_high: its interval; None where there are fewer than `FEWEST` independent problems. by_measure: the
     rank by each of `MEASURES`, by name; None where there is nothing to compare by it.
     """
 
     group: tuple[object, ...]
     setting: Setting
     rank: int
-    low: int | None
-    high: int | None
+    rank_low: int | None
+    rank_high: int | None
     by_measure: dict[str, int | None]
 
     @property
@@ -170,10 +170,10 @@ def _pairs(
 def _interval(setting: Setting, n_settings: int, problems: int, tests: Sequence[PairRow]) -> dict[str, int | None]:
     """Return the ends of the interval of a setting's rank."""
     if problems < FEWEST:
-        return {"low": None, "high": None}
+        return {"rank_low": None, "rank_high": None}
     better = sum(pair.differ for pair in tests if pair.slower == setting)
     worse = sum(pair.differ for pair in tests if pair.faster == setting)
-    return {"low": 1 + better, "high": n_settings - worse}
+    return {"rank_low": 1 + better, "rank_high": n_settings - worse}
 
 
 def _tolerance_seconds(judged: JudgedRuns) -> pd.DataFrame:

@@ -22,7 +22,7 @@ SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The first settings of a ranking, and in words how sure that is; no page where none is ranked, or done with one."""
+    """The first settings of a ranking, and in words how sure that is. pages: none if none is done with a file."""
 
     ranking: FileRanking
     pages: tuple[SettingPage, ...]

@@ -70,7 +70,7 @@ def test_the_interval_is_a_single_rank_where_all_problems_agree_and_there_are_si
         add_pair(ledger, f"i{number}", 20.0 + number, 5.0, problem=f"p{number}")
     ranks = by_label(ledger)
     assert {label: row.rank for label, row in ranks.items()} == {"scip": 1, "highs": 2}
-    assert [(ranks[label].low, ranks[label].high) for label in ("scip", "highs")] == ends
+    assert [(ranks[label].rank_low, ranks[label].rank_high) for label in ("scip", "highs")] == ends
     (pair,) = build_leaderboard(ledger.runs()).pairs
     assert (pair.problems, pair.p) == (problems, 2 / 2**problems)
 
@@ -78,7 +78,7 @@ def test_the_interval_is_a_single_rank_where_all_problems_agree_and_there_are_si
 def test_the_interval_is_wide_where_problems_disagree(ledger):
     for number in range(8):
         add_pair(ledger, f"i{number}", 20.0, 5.0 if number % 2 else 60.0, problem=f"p{number}")
-    assert {(row.low, row.high) for row in by_label(ledger).values()} == {(1, 2)}
+    assert {(row.rank_low, row.rank_high) for row in by_label(ledger).values()} == {(1, 2)}
 
 
 def test_problems_that_share_an_image_are_one(ledger):
@@ -110,7 +110,7 @@ def test_one_problem_alone_has_no_interval(ledger):
     ledger.found("h", ledger.instance("a"), 1.0)
     ledger.found("s", "sha-a", 2.0, solver="scip")
     ranks = by_label(ledger)
-    assert [(row.rank, row.low, row.high) for row in ranks.values()] == [(1, None, None), (2, None, None)]
+    assert [(row.rank, row.rank_low, row.rank_high) for row in ranks.values()] == [(1, None, None), (2, None, None)]
 
 
 def test_wrong_setting_has_no_rank_and_makes_no_other_worse(ledger):
@@ -136,7 +136,7 @@ def test_equal_settings_share_a_rank(ledger):
             ledger.found(f"{solver}{name}", sha, 3.0, solver=solver)
         ledger.found(f"cbc{name}", sha, 4.0, solver="cbc")
     ranks = by_label(ledger)
-    assert {label: (row.rank, row.low, row.high) for label, row in ranks.items()} == {
+    assert {label: (row.rank, row.rank_low, row.rank_high) for label, row in ranks.items()} == {
         "highs": (1, None, None), "scip": (1, None, None), "cbc": (3, None, None),
     }  # fmt: skip
     first = build_leaderboard(ledger.runs()).pairs[0]
