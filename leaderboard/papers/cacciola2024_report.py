@@ -9,7 +9,7 @@ from statistics import fmean
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.papers.cacciola2024 import NetworkRun, Outcome, Row, Section
 from vnnbench.leaderboard.papers.cacciola2024_observations import STATEMENTS, count_pairs
-from vnnbench.leaderboard.papers.observations import Verdict
+from vnnbench.leaderboard.papers.observations import verdict_table
 from vnnbench.leaderboard.papers.values import (
     CACCIOLA_ARCHITECTURES,
     CACCIOLA_BASELINES,
@@ -83,11 +83,9 @@ def _verdicts(sections: Sequence[Section]) -> Iterator[str]:
     """Yield the table of verdicts on the paper's observations, over all settings and formulations."""
     yield "## The paper's observations in these runs"
     yield _OBSERVATIONS
-    rows = []
-    for statement in STATEMENTS:
-        found = [count_pairs(statement, section).verdict for section in sections]
-        rows.append([statement.section, statement.text, *(str(found.count(verdict)) for verdict in Verdict)])
-    yield "\n".join(markdown_table(["", "observation"], [str(verdict) for verdict in Verdict], rows))
+    yield verdict_table(
+        (one.section, one.text, [count_pairs(one, section).verdict for section in sections]) for one in STATEMENTS
+    )
 
 
 def _counts(sections: Sequence[Section]) -> Iterator[str]:

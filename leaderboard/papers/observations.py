@@ -10,7 +10,7 @@ neither. A conclusion is confirmed if all of its observations are, contradicted 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE
 from vnnbench.leaderboard.ranking.sign_flips import flip_tests
+from vnnbench.leaderboard.text import markdown_table
 
 
 class Verdict(StrEnum):
@@ -28,6 +29,11 @@ class Verdict(StrEnum):
     CONFIRMED = "confirmed"
     CONTRADICTED = "contradicted"
     OPEN = "open"
+
+    @classmethod
+    def of(cls, holds: bool | None) -> Verdict:
+        """Return the verdict on what holds (True), fails (False) or is not decided (None)."""
+        return {True: cls.CONFIRMED, False: cls.CONTRADICTED, None: cls.OPEN}[holds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +84,11 @@ def verdict_of(numbers: Iterable[str], observed: Mapping[str, Verdict]) -> Verdi
     if Verdict.CONTRADICTED in verdicts:
         return Verdict.CONTRADICTED
     return Verdict.CONFIRMED if verdicts == {Verdict.CONFIRMED} else Verdict.OPEN
+
+
+def verdict_table(observed: Iterable[tuple[str, str, Sequence[Verdict]]]) -> str:
+    """Return as markdown how often each verdict was reached on observations: their numbers, texts and verdicts."""
+    rows = [
+        [number, text, *(str(verdicts.count(verdict)) for verdict in Verdict)] for number, text, verdicts in observed
+    ]
+    return "\n".join(markdown_table(["", "observation"], [str(verdict) for verdict in Verdict], rows))

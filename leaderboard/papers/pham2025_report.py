@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from vnnbench.common.text import plain
-from vnnbench.leaderboard.papers.observations import Claim, Verdict
+from vnnbench.leaderboard.papers.observations import Claim, verdict_table
 from vnnbench.leaderboard.papers.pham2025 import FIGURES, PanelRow, Scatter, Section
 from vnnbench.leaderboard.papers.pham2025_observations import CONCLUSIONS, Observed
 from vnnbench.leaderboard.papers.pham2025_tables import Cell, TableRow
@@ -115,11 +115,7 @@ def _verdicts(observed: Sequence[Observed]) -> Iterator[str]:
         n: text for n, (text, _) in CONCLUSIONS.items()
     }
     found = [{one.number: one.verdict for one in own.observations} | own.conclusions for own in observed]
-    rows = [
-        [number, text, *(str(sum(own[number] is verdict for own in found)) for verdict in Verdict)]
-        for number, text in texts.items()
-    ]
-    yield "\n".join(markdown_table(["", "observation"], [str(verdict) for verdict in Verdict], rows))
+    yield verdict_table((number, text, [own[number] for own in found]) for number, text in texts.items())
 
 
 def _claims(observed: Sequence[Observed]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from vnnbench.common.text import plain
+from vnnbench.leaderboard.papers.observations import Verdict
 from vnnbench.leaderboard.papers.rosenhahn2023 import Trained
 from vnnbench.leaderboard.papers.rosenhahn2023_findings import (
     LEAST_SPLITS,
@@ -151,14 +152,14 @@ def _summary(found: Sequence[Findings]) -> Iterator[str]:
 
 
 def _short(difference: Difference, holds: bool | None) -> str:
-    return f"{_finding(holds)} ({_points(difference.mean)})" if difference.splits else NONE
+    return f"{Verdict.of(holds)} ({_points(difference.mean)})" if difference.splits else NONE
 
 
 def _sparsity(found: Sequence[Findings]) -> Iterator[str]:
     yield f"### {_QUESTIONS[0]}"
     yield f"The test accuracy of a variant minus that of {ROSENHAHN_PLAIN}; all: the mean over the variants."
     rows = (
-        [*_names(one), variant_name(name), *_test(difference), _finding(difference.is_above)]
+        [*_names(one), variant_name(name), *_test(difference), Verdict.of(difference.is_above)]
         for one in found
         for name, difference in (one.by_variant | {"all": one.sparse}).items()
         if difference.splits
@@ -175,7 +176,12 @@ def _overfitting(found: Sequence[Findings]) -> Iterator[str]:
     )
     own = ((one, one.overfitting, one.overfitting.difference) for one in found)
     rows = (
-        [*_names(one), *map(_points, (excess.plain, excess.others)), *_test(difference), _finding(difference.is_above)]
+        [
+            *_names(one),
+            *map(_points, (excess.plain, excess.others)),
+            *_test(difference),
+            Verdict.of(difference.is_above),
+        ]
         for one, excess, difference in own
         if difference.splits
     )
@@ -190,7 +196,7 @@ def _terms(found: Sequence[Findings]) -> Iterator[str]:
         "where a term with a larger mean improves it by its test, or the weights reduce it by theirs; else open."
     )
     rows = (
-        [*_names(one), flag, *_test(difference), _finding(one.weights_matter_most) if at == 0 else ""]
+        [*_names(one), flag, *_test(difference), Verdict.of(one.weights_matter_most) if at == 0 else ""]
         for one in found
         for at, (flag, difference) in enumerate(one.by_flag.items())
         if difference.splits
@@ -230,10 +236,6 @@ def _test(found: Difference) -> list[str]:
         *map(str, (found.above, found.equal, found.below)),
         f"{found.p:.2g}",
     ]
-
-
-def _finding(holds: bool | None) -> str:
-    return {True: "confirmed", False: "contradicted", None: "open"}[holds]
 
 
 def _points(share: float | None) -> str:
