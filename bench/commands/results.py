@@ -119,7 +119,7 @@ def merge(results: Path, files: tuple[Path, ...], libraries: tuple[Path, ...]) -
 @click.option("--out", type=PATH, metavar="DIR", help="Folder to write; default: RESULTS/report-PAPER.")
 def report(results: Path, paper: str, libraries: tuple[Path, ...], out: Path | None) -> int:
     """Make the tables and figures of a paper from the runs in RESULTS. Writes report.md, with its figures as PNG and
-    SVG, and prints its first 80 lines. Decision planes of networks on two features need --library."""
+    SVG, and prints its first sections, at most 80 lines. Decision planes of networks on two features need --library."""
     from vnnbench.output.rankings import report_paper
 
     return report_paper(results, paper, libraries, out)
