@@ -10,7 +10,7 @@ finetuning of one network alone to the surrogate's time, at most up to the limit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,9 +122,8 @@ class Section:
     machines: tuple[str, ...]
 
 
-def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
-    """Return every section with a pair to compare or to leave out, by settings, formulations, data sets."""
-    pairs, settings = pairs_of(runs)
+def build_sections(pairs: pd.DataFrame, settings: Sequence[Setting]) -> tuple[Section, ...]:
+    """Return every section with a pair of `pairs_of` to compare or leave out, by settings, formulations, data sets."""
     grouped = pairs.groupby(["setting", "formulation", "dataset"], sort=True)
     return tuple(_section(settings[group["setting"].iloc[0]], group) for _, group in grouped)
 

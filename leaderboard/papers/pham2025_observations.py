@@ -10,14 +10,14 @@ one of less than 10 points; an accuracy near random guessing is at most 20 %, tw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.papers.observations import Claim, Observation, Verdict, verdict_of
-from vnnbench.leaderboard.papers.pham2025 import in_grid, pairs_of, with_finetuning_time
+from vnnbench.leaderboard.papers.pham2025 import in_grid, with_finetuning_time
 from vnnbench.leaderboard.papers.values import PHAM_RATES
 from vnnbench.leaderboard.ranking.aggregates import SHORTEST_SECONDS
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
@@ -58,9 +58,8 @@ class Observed:
         return {number: verdict_of(those, verdicts) for number, (_, those) in CONCLUSIONS.items()}
 
 
-def observe(runs: pd.DataFrame) -> tuple[Observed, ...]:
-    """Return the observations of every setting and formulation with a pair of the paper's grid."""
-    pairs, settings = pairs_of(runs)
+def observe(pairs: pd.DataFrame, settings: Sequence[Setting]) -> tuple[Observed, ...]:
+    """Return the observations of each setting and formulation with a pair of `pairs_of` in the paper's grid."""
     if pairs.empty:
         return ()
     pairs = usable_pairs(pairs)

@@ -7,12 +7,12 @@ input's side, the depth or the width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from vnnbench.leaderboard.papers.pham2025 import in_grid, pairs_of
+from vnnbench.leaderboard.papers.pham2025 import in_grid
 from vnnbench.leaderboard.papers.values import PHAM_RATES, PHAM_TABLES
 from vnnbench.leaderboard.ranking.aggregates import share_faster
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
@@ -38,9 +38,9 @@ class TableRow:
     cells: tuple[Cell, ...]
 
 
-def table_rows(runs: pd.DataFrame) -> tuple[TableRow, ...]:
-    """Return all rows that have a pair, by table, the paper's order of rows, setting and formulation."""
-    pairs, settings = pairs_of(runs)
+def table_rows(pairs: pd.DataFrame, settings: Sequence[Setting]) -> tuple[TableRow, ...]:
+    """Return all rows that have a pair (`pham2025.pairs_of`), by table, the paper's order of rows, setting and
+    formulation."""
     if pairs.empty:
         return ()
     pairs = usable_pairs(pairs)

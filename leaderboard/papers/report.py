@@ -68,8 +68,8 @@ def _with_planes(report: Report, planes: Mapping[str, bytes]) -> Report:
 
 
 def _pham2025(runs: pd.DataFrame) -> Report:
-    ranked = without_reference(runs)
-    sections = pham2025.build_sections(ranked)
+    pairs, settings = pham2025.pairs_of(without_reference(runs))
+    sections = pham2025.build_sections(pairs, settings)
     if not any(section.figures for section in sections):
         raise ReportError(
             "--paper pham2025: this ledger has no problem run with goal find or decide both on a dense network and on "
@@ -89,7 +89,10 @@ def _pham2025(runs: pd.DataFrame) -> Report:
     }
     return Report(
         pham2025_report.render(
-            sections, pham2025_tables.table_rows(ranked), pham2025_observations.observe(ranked), names
+            sections,
+            pham2025_tables.table_rows(pairs, settings),
+            pham2025_observations.observe(pairs, settings),
+            names,
         ),
         figures,
         sum(section.wrong for section in sections),

@@ -7,7 +7,7 @@ say; below the tables everything else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -97,13 +97,18 @@ def _first(names: Sequence[str], more: str) -> str:
     return ", ".join([*names[:NAMES_SHOWN], *([count(left, f"more {more}")] if left > 0 else [])])
 
 
+def _numbered(of_settings: Iterable[tuple[str, int]]) -> str:
+    """Return the first settings by their labels, each with its number."""
+    return _first([f"{plain(label)} {number}" for label, number in of_settings], "setting")
+
+
 # -- above the tables ------------------------------------------------------------------------------------------------
 
 
 def _wrong_note(faults: Sequence[FaultRow]) -> Iterator[str]:
     if faults:
         runs = Counter(fault.setting for fault in faults)
-        named = _first([f"{plain(label)} {number}" for label, number in runs.most_common()], "setting")
+        named = _numbered(runs.most_common())
         yield f"Wrong answers in {count(len(faults), 'run')}: {named}. Such a setting has no rank."
 
 
@@ -112,8 +117,7 @@ def _failed_note(rows: Sequence[SettingRow]) -> Iterator[str]:
     for row in rows:
         failed[row.setting.label] += row.errors
     if failed.total():
-        named = _first([f"{plain(label)} {number}" for label, number in failed.most_common() if number], "setting")
-        yield f"Runs failed ({named}): their logs say why."
+        yield f"Runs failed ({_numbered((+failed).most_common())}): their logs say why."
 
 
 def _disturbed_note(conditions: Conditions, *, with_reference: bool) -> Iterator[str]:
@@ -133,9 +137,8 @@ def _disturbed_note(conditions: Conditions, *, with_reference: bool) -> Iterator
 
 def _lacking_note(conditions: Conditions) -> Iterator[str]:
     if conditions.lacking:
-        named = _first([f"{plain(label)} {number}" for label, number in conditions.lacking], "setting")
         why = "their plans differ, or a `vnnbench run` was stopped; the same command continues it"
-        yield f"Runs are missing that others made ({named}): {why}."
+        yield f"Runs are missing that others made ({_numbered(conditions.lacking)}): {why}."
 
 
 def _left_out_note(leaderboard: Leaderboard) -> Iterator[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from support.pairs import add_pairs_of_two_settings
-from vnnbench.leaderboard.papers.pham2025 import Scatter, build_sections
+from vnnbench.leaderboard.papers.pham2025 import Scatter, build_sections, pairs_of
 
 LIMIT = 100.0
 
 
 def only_figure(ledger, number) -> Scatter:
-    (section,) = build_sections(ledger.runs())
+    (section,) = build_sections(*pairs_of(ledger.runs()))
     return next(figure for figure in section.figures if figure.number == number)
 
 
@@ -68,7 +68,7 @@ def test_settings_formulations_data_sets_and_kinds_are_kept_apart(ledger, pairs)
             pairs.dense("a", 10.0, solver=solver, formulation=formulation)
             pairs.surrogate("a", 1.0, solver=solver, formulation=formulation)
             pairs.surrogate("a", 20.0, solver=solver, formulation=formulation, pruning="random")
-    sections = build_sections(ledger.runs())
+    sections = build_sections(*pairs_of(ledger.runs()))
     assert [(s.setting.solver, s.formulation) for s in sections] == [
         ("highs", "surrogatelib"), ("highs", "tight"), ("scip", "surrogatelib"), ("scip", "tight")
     ]  # fmt: skip
@@ -87,7 +87,7 @@ def test_refused_pairs_are_left_out_and_counted(ledger, pairs):
     pairs.dense("b", None, termination="license_limit")
     pairs.surrogate("b", 1.0)
     pairs.surrogate("c", 1.0)  # its dense network was not run
-    (section,) = build_sections(ledger.runs())
+    (section,) = build_sections(*pairs_of(ledger.runs()))
     assert (section.figures[0].pairs, section.refused, section.missing) == (1, 2, 1)
     assert (section.dense_problems, section.networks) == (1, ("2x32 at 18x18",))
     assert len(section.machines) == 1
@@ -98,7 +98,8 @@ def test_a_dense_run_without_its_surrogate_run_is_missing(ledger, pairs):
     pairs.surrogate("a", 1.0)
     pairs.dense("a", 10.0, solver="scip")
     counts = {
-        section.setting.solver: (section.missing, len(section.figures)) for section in build_sections(ledger.runs())
+        section.setting.solver: (section.missing, len(section.figures))
+        for section in build_sections(*pairs_of(ledger.runs()))
     }
     assert counts == {"highs": (0, 1), "scip": (1, 0)}
 
@@ -107,7 +108,7 @@ def test_networks_with_few_facts_in_the_catalogue_are_compared_too(ledger, pairs
     unknown = dict.fromkeys(("dataset", "input_side", "depth", "width", "accuracy", "dense_accuracy", "formulation"))
     pairs.dense("a", 10.0, **unknown)
     pairs.surrogate("a", 1.0, **unknown)
-    (section,) = build_sections(ledger.runs())
+    (section,) = build_sections(*pairs_of(ledger.runs()))
     assert (section.dataset, section.formulation, section.networks) == ("none", "none", ("others",))
     assert section.in_design == (0, 0)
     assert section.figures[0].rows[0].panels[1].dense_accuracy is None
@@ -117,18 +118,18 @@ def test_other_rates_and_other_pruning_are_left_out_of_this_paper(ledger, pairs)
     pairs.dense("a", 10.0)
     pairs.surrogate("a", 1.0, rate=0.42)
     pairs.surrogate("a", 1.0, pruning="spr", structure="structured")
-    assert build_sections(ledger.runs()) == ()
+    assert build_sections(*pairs_of(ledger.runs())) == ()
 
 
 def test_an_empty_ledger_and_dense_runs_alone_give_no_figure(ledger, pairs):
-    assert build_sections(ledger.runs()) == ()
+    assert build_sections(*pairs_of(ledger.runs())) == ()
     pairs.dense("a", 1.0)
-    assert build_sections(ledger.runs()) == ()
+    assert build_sections(*pairs_of(ledger.runs())) == ()
 
 
 def test_a_pair_at_its_own_limit_stands_under_own_limits_and_under_the_one_given(ledger, pairs):
     add_pairs_of_two_settings(pairs)
-    given, own = build_sections(ledger.runs())
+    given, own = build_sections(*pairs_of(ledger.runs()))
     assert [section.setting.label for section in (given, own)] == ["highs 100 s", "highs own limits"]
     for section, seconds in ((given, [10.0, 10.0]), (own, [10.0, 12.0])):
         assert section.missing == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vnnbench.leaderboard.papers.pham2025 import build_sections
+from vnnbench.leaderboard.papers.pham2025 import build_sections, pairs_of
 from vnnbench.leaderboard.papers.pham2025_figures import draw_scatter, shortest_decade
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -17,7 +17,7 @@ HOSTILE = "$\\frac{ \x1b[31m<b> \u202egnp 绿 $x$ {0} %s"
 
 
 def draw(ledger, path):
-    (section,) = build_sections(ledger.runs())
+    (section,) = build_sections(*pairs_of(ledger.runs()))
     for ending, data in draw_scatter(section, section.figures[0]).items():
         path.with_name(f"{path.name}.{ending}").write_bytes(data)
     return section
@@ -67,7 +67,7 @@ def test_the_same_pairs_give_the_same_bytes(ledger, mixed, tmp_path):
 
 
 def test_axes_start_at_the_decade_of_the_shortest_time(ledger, mixed, tmp_path):
-    (section,) = build_sections(ledger.runs())
+    (section,) = build_sections(*pairs_of(ledger.runs()))
     assert shortest_decade(section) == pytest.approx(0.01)  # the shortest is 0.02 s
 
 

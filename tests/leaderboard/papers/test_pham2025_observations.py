@@ -7,6 +7,7 @@ import math
 import pytest
 
 from vnnbench.leaderboard.papers.observations import Verdict
+from vnnbench.leaderboard.papers.pham2025 import pairs_of
 from vnnbench.leaderboard.papers.pham2025_observations import CONCLUSIONS, observe
 from vnnbench.leaderboard.papers.values import PHAM_RATES
 
@@ -27,19 +28,19 @@ def fill(pairs, seconds, images=8, dense=10.0, **columns):
 
 
 def verdicts(ledger):
-    (observed,) = observe(ledger.runs())
+    (observed,) = observe(*pairs_of(ledger.runs()))
     return {one.number: one.verdict for one in observed.observations} | observed.conclusions
 
 
 def claims(ledger, number):
-    (observed,) = observe(ledger.runs())
+    (observed,) = observe(*pairs_of(ledger.runs()))
     (found,) = (one.claims for one in observed.observations if one.number == number)
     return found
 
 
 def test_every_observation_and_conclusion_is_there_in_order(ledger, pairs):
     fill(pairs, lambda *_: 1.0, images=1)
-    (observed,) = observe(ledger.runs())
+    (observed,) = observe(*pairs_of(ledger.runs()))
     numbers = [one.number for one in observed.observations]
     assert numbers == ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii", "xiii"]
     assert {number for _, those in CONCLUSIONS.values() for number in those} == set(numbers)
@@ -48,10 +49,10 @@ def test_every_observation_and_conclusion_is_there_in_order(ledger, pairs):
 
 
 def test_no_runs_and_other_data_have_no_observations(ledger, pairs):
-    assert observe(ledger.runs()) == ()
+    assert observe(*pairs_of(ledger.runs())) == ()
     pairs.dense("a", 1.0, dataset="digits")
     pairs.surrogate("a", 2.0, dataset="digits")
-    assert observe(ledger.runs()) == ()
+    assert observe(*pairs_of(ledger.runs())) == ()
 
 
 def test_surrogates_that_are_always_sooner_confirm_the_first(ledger, pairs):
@@ -169,5 +170,5 @@ def test_settings_and_formulations_are_apart(ledger, pairs):
         for formulation in ("tight", "surrogatelib"):
             pairs.dense("a", 10.0, solver=solver, formulation=formulation)
             pairs.surrogate("a", 5.0, solver=solver, formulation=formulation)
-    found = [(one.setting.solver, one.formulation) for one in observe(ledger.runs())]
+    found = [(one.setting.solver, one.formulation) for one in observe(*pairs_of(ledger.runs()))]
     assert found == [("highs", "surrogatelib"), ("highs", "tight"), ("scip", "surrogatelib"), ("scip", "tight")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from vnnbench.leaderboard.papers.pham2025 import pairs_of
 from vnnbench.leaderboard.papers.pham2025_tables import table_rows
 from vnnbench.leaderboard.papers.values import PHAM_DATASETS, PHAM_FIGURE_PERCENT, PHAM_RATES, PHAM_TABLES
 
@@ -11,7 +12,9 @@ from vnnbench.leaderboard.papers.values import PHAM_DATASETS, PHAM_FIGURE_PERCEN
 def cells(ledger, rate=0.5):
     """Return our numbers at a rate, by the name of the row."""
     place = PHAM_RATES.index(rate)
-    return {row.name: (row.cells[place].percent, row.cells[place].pairs) for row in table_rows(ledger.runs())}
+    return {
+        row.name: (row.cells[place].percent, row.cells[place].pairs) for row in table_rows(*pairs_of(ledger.runs()))
+    }
 
 
 def test_rows_by_hand(ledger, pairs):
@@ -43,7 +46,7 @@ def test_what_the_paper_does_not_have_is_left_out(ledger, pairs):
         of_network = {name: value for name, value in columns.items() if name != "pruning"}
         pairs.dense(problem, 10.0, **of_network)
         pairs.surrogate(problem, 5.0, **columns)
-    assert table_rows(ledger.runs()) == ()
+    assert table_rows(*pairs_of(ledger.runs())) == ()
 
 
 def test_settings_and_formulations_have_rows_of_their_own(ledger, pairs):
@@ -51,7 +54,7 @@ def test_settings_and_formulations_have_rows_of_their_own(ledger, pairs):
         for formulation in ("tight", "surrogatelib"):
             pairs.dense("a", 10.0, solver=solver, formulation=formulation)
             pairs.surrogate("a", 5.0, solver=solver, formulation=formulation)
-    rows = [(row.setting.solver, row.formulation) for row in table_rows(ledger.runs()) if row.table == 1]
+    rows = [(row.setting.solver, row.formulation) for row in table_rows(*pairs_of(ledger.runs())) if row.table == 1]
     assert rows == [("highs", "surrogatelib"), ("highs", "tight"), ("scip", "surrogatelib"), ("scip", "tight")]
 
 

@@ -59,7 +59,7 @@ def test_first_line_gives_the_range_over_sections_and_names_other_data(ledger, t
 def test_first_line_of_all_pairs_says_so(ledger, two_pairs):
     whole = [
         replace(section, dataset=dataset, in_design=(1600, 1600))
-        for section in pham2025.build_sections(ledger.runs())
+        for section in pham2025.build_sections(*pham2025.pairs_of(ledger.runs()))
         for dataset in ("mnist", "fashion-mnist")
     ]
     assert pham2025_report.first_line(whole).startswith(
