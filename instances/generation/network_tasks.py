@@ -1,9 +1,9 @@
 """The tasks that make a group's networks: its dense networks and its trained surrogates.
 
-Dense networks are trained, or made untrained, for all seeds. Surrogates are those of one finetuned pruning, or for SPR
-the grid of each seed and then the choice among them. All seeds of the group take part, wanted or not, because the bytes
-depend on them. A task writes its files, then its record. Once per group one of them also measures the time of one
-network trained alone, because the networks of a batch share its time.
+Dense networks are trained, or made untrained, for all seeds. Surrogates are those of one stack of finetuned prunings,
+or for SPR the grid of each seed and then the choice among them. All seeds of the group take part, wanted or not,
+because the bytes depend on them. A task writes its files, then its record. Once per group one of them also measures the
+time of one network trained alone, because the networks of a batch share its time.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class GroupTask:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneTask:
-    """A task: finetune the surrogates of one pruning for all seeds of a group, and write the networks of `wanted`.
+    """A task: finetune the surrogates of a stack of prunings for all seeds of a group, and write those of `wanted`.
 
-    alone: whether to measure the time of one surrogate finetuned alone. dense_paths: the paths of the dense networks in
-    the order of the group's seeds, relative to the library.
+    wanted: names of surrogates. alone: whether to measure the time of one surrogate finetuned alone. dense_paths: the
+    paths of the dense networks in the order of the group's seeds, relative to the library.
     """
 
     library: Path
@@ -65,14 +65,14 @@ class FinetuneTask:
     compute: Compute
     suite: NetworkSuite
     group: Group
-    pruning: Pruning
-    wanted: tuple[int, ...]
+    stack: tuple[Pruning, ...]
+    wanted: tuple[str, ...]
     alone: bool
     dense_paths: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        return finetune_task_name(self.group, self.pruning)
+        return finetune_task_name(self.group, self.stack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class ChoiceTask:
 
     @property
     def name(self) -> str:
-        return finetune_task_name(self.group, SPR)
+        return finetune_task_name(self.group, (SPR,))
 
 
 def group_task_name(group: Group) -> str:
@@ -121,9 +121,21 @@ def group_task_name(group: Group) -> str:
     return f"group-{group.name}"
 
 
-def finetune_task_name(group: Group, pruning: Pruning) -> str:
-    """Return the name of the task that finetunes a group's surrogates of one pruning."""
-    return f"finetune-{group.name}-{pruning.name}"
+def finetuning_stack(suite: NetworkSuite, pruning: Pruning, device: str) -> tuple[Pruning, ...]:
+    """Return the suite's finetuned prunings whose surrogates train as one stack with those of `pruning`.
+
+    On CPUs it is alone: one stack of 200 with all prunings of a group was 1.6 times slower per network, because weights
+    and optimizer do not fit the cache, and a kill would lose all of it. A GPU takes as long for small networks whatever
+    their number, and so all prunings by magnitude and at random train together there.
+    """
+    if device == "cpu" or pruning == SPR:
+        return (pruning,)
+    return tuple(other for other in suite.prunings if other.finetuned and other != SPR)
+
+
+def finetune_task_name(group: Group, stack: tuple[Pruning, ...]) -> str:
+    """Return the name of the task that finetunes a group's surrogates of a stack of prunings."""
+    return f"finetune-{group.name}-{stack[0].name if len(stack) == 1 else 'all'}"
 
 
 def grid_task_name(group: Group, seed: int) -> str:
@@ -150,13 +162,11 @@ def make_group(task: GroupTask) -> None:
 
 
 def finetune_group(task: FinetuneTask) -> None:
-    """Finetune the surrogates of one pruning, and write them."""
+    """Finetune the surrogates of a stack of prunings, and write them."""
     dense = [parse_perceptron(read_bytes(task.library / path), path) for path in task.dense_paths]
     record = Record()
-    results = _finetuned(task, dense, record)
-    for seed, (network, facts) in zip(task.group.seeds, results, strict=True):
-        if seed in task.wanted:
-            name = task.group.surrogate(seed, task.pruning)
+    for name, (network, facts) in _finetuned(task, dense, record).items():
+        if name in task.wanted:
             record.write(task.library, network_file(name), onnx_bytes(network))
             record.networks[name] = facts
     save_record(task.library, task.name, record)
@@ -273,16 +283,18 @@ def _planted(task: GroupTask, networks: _Made, key: str, record: Record) -> _Mad
     return made
 
 
-def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Made:
+def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> dict[str, tuple[Network, dict[str, Any]]]:
+    """Return the surrogates by name, with their facts as in `_Made`."""
     from vnnbench.instances.training.finetuning import Surrogate, finetune
 
-    group, pruning, suite = task.group, task.pruning, task.suite
-    training, finetuning, rate = suite.training, suite.finetuning, pruning.rate
-    if training is None or finetuning is None or rate is None:
-        raise ValueError(f"suite {suite.name} has no plan to finetune {pruning.name}")
+    group, training, finetuning = task.group, task.suite.training, task.suite.finetuning
+    if training is None or finetuning is None:
+        raise ValueError(f"suite {task.suite.name} has no plan to finetune")
     dataset = _dataset(task)
     surrogates = [
-        Surrogate(group.surrogate(seed, pruning), network, group.network(seed), pruning.method, pruning.structure, rate)
+        Surrogate(group.surrogate(seed, p), network, group.network(seed), p.method, p.structure, p.rate)
+        for p in task.stack
+        if p.rate is not None  # SPR, which has none, is in no stack
         for seed, network in zip(group.seeds, dense, strict=True)
     ]
     results, seconds = _timed(lambda: finetune(dataset, surrogates, training, finetuning, task.compute))
@@ -291,7 +303,7 @@ def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Mad
             len(surrogates), seconds, lambda: finetune(dataset, surrogates[:1], training, finetuning, task.compute)
         )
     facts = {"finetune_seconds": seconds / len(results), "batch_size": len(results)}
-    return [(result.network, {"test_accuracy": result.test_accuracy, **facts}) for result in results]
+    return {result.name: (result.network, {"test_accuracy": result.test_accuracy, **facts}) for result in results}
 
 
 def _dataset(task: GroupTask | FinetuneTask | GridTask) -> Dataset:

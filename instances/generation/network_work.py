@@ -1,7 +1,7 @@
 """The work that makes instances over networks: the training of networks and surrogates, then the instances.
 
-First the networks of every group are made, then its trained surrogates, with one task per pruning; or all of them are
-taken from another library. Then each dense network is a task of its own.
+First the networks of every group are made, then its trained surrogates, with one task per stack of prunings; or all of
+them are taken from another library. Then each dense network is a task of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from vnnbench.instances.generation.network_tasks import (
     choose_from_grid,
     finetune_group,
     finetune_task_name,
+    finetuning_stack,
     grid_task_name,
     group_task_name,
     make_group,
@@ -47,7 +48,7 @@ from vnnbench.instances.generation.workers import training_threads
 from vnnbench.instances.layout import STATE, network_file
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.sealed_answers import planting_key, read_seal
-from vnnbench.instances.suites.network_suite import SPR, Group, NetworkInstance, NetworkSuite
+from vnnbench.instances.suites.network_suite import SPR, Group, NetworkInstance, NetworkSuite, Pruning
 from vnnbench.instances.training.plan import Compute
 
 
@@ -129,16 +130,17 @@ class NetworkWork(SuiteWork[NetworkSuite, NetworkInstance]):
         trained, others = [], []
         for group, members in groupby(self.instances, key=lambda instance: instance.group):
             part = list(members)
-            finetuned = list(dict.fromkeys(i.pruning for i in part if i.pruning is not None and i.pruning.finetuned))
+            finetuned = [instance for instance in part if instance.finetuned]
+            stacks = list(dict.fromkeys(self._stack(instance) for instance in finetuned))
             seeds = tuple(dict.fromkeys(instance.seed for instance in part))
             group_task = GroupTask(folder, data_folder, compute, self.suite, group, seeds, bool(finetuned), self._key)
             trained.append(Step(group_task.name, (), make_group, partial(as_it_is, group_task)))
             needs = [group_task.name]
-            for pruning in finetuned:
-                wanted = tuple(dict.fromkeys(instance.seed for instance in part if instance.pruning == pruning))
-                alone = pruning == finetuned[0]
-                task = FinetuneTask(folder, data_folder, compute, self.suite, group, pruning, wanted, alone, ())
-                steps = _spr_steps(task) if pruning == SPR else [_finetune_step(task)]
+            for stack in stacks:
+                wanted = tuple(dict.fromkeys(i.network for i in finetuned if self._stack(i) == stack))
+                alone = stack == stacks[0]
+                task = FinetuneTask(folder, data_folder, compute, self.suite, group, stack, wanted, alone, ())
+                steps = _spr_steps(task) if stack == (SPR,) else [_finetune_step(task)]
                 others += steps
                 needs += [step.name for step in steps]
             for _, of_network in groupby(part, key=lambda instance: instance.dense_network):
@@ -168,13 +170,19 @@ class NetworkWork(SuiteWork[NetworkSuite, NetworkInstance]):
         """Return the tasks that train surrogates; SPR trains one network for every cell of the grid."""
         tasks: list[tuple[str, int]] = []
         spr = self.suite.spr
-        for group, pruning in dict.fromkeys((i.group, i.pruning) for i in self.instances if i.finetuned):
-            if pruning == SPR and spr is not None:
+        for group, stack in dict.fromkeys((i.group, self._stack(i)) for i in self.instances if i.finetuned):
+            if stack == (SPR,) and spr is not None:
                 cells = len(spr.lambdas) * len(spr.alphas)
                 tasks += [(grid_task_name(group, seed), cells) for seed in group.seeds]
-            elif pruning is not None:
-                tasks.append((finetune_task_name(group, pruning), len(group.seeds)))
+            else:
+                tasks.append((finetune_task_name(group, stack), len(stack) * len(group.seeds)))
         return tuple(tasks)
+
+    def _stack(self, instance: NetworkInstance) -> tuple[Pruning, ...]:
+        """Return the stack of the instance's finetuned surrogate; given networks stand for stacks of one pruning."""
+        if instance.pruning is None:
+            raise ValueError(f"{instance.name} is not on a surrogate")
+        return finetuning_stack(self.suite, instance.pruning, "cpu" if self._given else self.options.device)
 
 
 def _finetune_step(task: FinetuneTask) -> Step:
@@ -189,7 +197,8 @@ def _spr_steps(task: FinetuneTask) -> list[Step]:
         alone = task.alone and seed == group.seeds[0]
         grid = GridTask(task.library, task.data_folder, task.compute, task.suite, group, seed, alone, "")
         steps.append(Step(grid.name, (trained,), train_grid, partial(_with_dense, grid)))
-    choice = ChoiceTask(task.library, task.suite, group, task.wanted, (), ())
+    wanted = tuple(seed for seed in group.seeds if group.surrogate(seed, SPR) in task.wanted)
+    choice = ChoiceTask(task.library, task.suite, group, wanted, (), ())
     needs = (trained, *(step.name for step in steps))
     return [*steps, Step(choice.name, needs, choose_from_grid, partial(_with_grids, choice))]
 

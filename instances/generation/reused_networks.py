@@ -41,7 +41,7 @@ class GivenNetwork:
             self.task = group_task_name(instance.group)
             accuracy, seconds = row.dense_accuracy, "train_seconds"
         else:
-            self.task = finetune_task_name(instance.group, instance.pruning) if instance.pruning else ""
+            self.task = finetune_task_name(instance.group, (instance.pruning,)) if instance.pruning else ""
             accuracy, seconds = row.accuracy, "finetune_seconds"
         # Tasks whose only purpose is to make this network.
         self.spared = [grid_task_name(instance.group, seed) for seed in instance.group.seeds] if by_spr else []

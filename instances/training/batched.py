@@ -91,9 +91,18 @@ def _flushes_denormals() -> bool:
 
 
 def generator(key: str) -> torch.Generator:
-    """Return the random generator of a key; the generators of different keys are independent."""
+    """Return the CPU's random generator of a key; the generators of different keys are independent."""
     digest = hashlib.sha256(key.encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # torch takes 63 bits
+
+
+def generators_on(device: str, generators: Sequence[torch.Generator]) -> list[torch.Generator]:
+    """Return generators of a device's own random numbers: those of the CPU as they are, on another device new ones,
+    each with a seed that its generator draws."""
+    if device == "cpu":
+        return list(generators)
+    seeds = [int(torch.randint(2**63 - 1, (), generator=g)) for g in generators]
+    return [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
 
 def training_tensors(dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
@@ -151,15 +160,15 @@ def run_epochs(
 ) -> None:
     """Train a stack in place on images `(n, n_0)` and labels `(n,)` by cross entropy, with a fresh optimizer.
 
-    Everything except the generators is on the device of the images. Images are shuffled again in each epoch, for each
-    network by its own generator; the last, smaller batch is kept. penalty: added to the loss of every step.
+    Everything is on one device. Images are shuffled again in each epoch, for each network by its own generator; the
+    last, smaller batch is kept. penalty: added to the loss of every step.
     masks: per layer (S, n_{k-1}, n_k), 1.0 where a weight trains and 0.0 where it is set to zero after every step;
     without masks all weights train.
     """
     gradients = StackGradients(parameters)
     update = fresh_optimizer(plan, parameters, gradients.arrays)
     for _ in range(plan.epochs):
-        orders = torch.stack([torch.randperm(len(images), generator=g) for g in generators]).to(images.device)
+        orders = torch.stack([torch.randperm(len(images), generator=g, device=g.device) for g in generators])
         batches, targets = (torch.split(whole, plan.batch_size, dim=1) for whole in (orders, labels[orders]))
         for batch, target in zip(batches, targets, strict=True):
             gradients.compute(images, batch, target)

@@ -17,6 +17,7 @@ from vnnbench.instances.datasets.dataset import Dataset
 from vnnbench.instances.networks.network import Network, accuracy, without_tiny_weights
 from vnnbench.instances.training.batched import (
     generator,
+    generators_on,
     reproducible_torch,
     run_epochs,
     stack_networks,
@@ -58,7 +59,7 @@ def train(
         generators = [generator(training_key(dataset, hidden_widths, seed)) for seed in seeds]
         parameters = stack_networks([initial_network(dataset, hidden_widths, g) for g in generators], compute.device)
         images, labels = training_tensors(dataset, compute.device)
-        run_epochs(parameters, images, labels, generators, plan)
+        run_epochs(parameters, images, labels, generators_on(compute.device, generators), plan)
         networks = [without_tiny_weights(network) for network in unstack_networks(parameters)]
     return [
         TrainedNetwork(

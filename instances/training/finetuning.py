@@ -5,9 +5,7 @@ present weights (by magnitude), or are removed in an order that is drawn once (a
 fresh optimizer; pruned weights are zero after every step. Removed neurons are masked inside the stack, so that all
 shapes agree, and are cut out at its end.
 
-Data set, plans and the *list* of surrogates fix the bytes: a suite always finetunes the same lists, all seeds of a
-group pruned in one way. One stack of 200 with all prunings of a group was 1.6 times slower per network, because weights
-and optimizer do not fit the cache, and a kill would lose all of it.
+Data set, plans and the *list* of surrogates fix the bytes: a suite always finetunes the same lists (`network_tasks`).
 Source: [P] Pham et al., arXiv:2505.01985: pruned in rounds, finetuned after each.
 """
 
@@ -33,6 +31,7 @@ from vnnbench.instances.networks.pruning import (
 )
 from vnnbench.instances.training.batched import (
     generator,
+    generators_on,
     mask_weights,
     reproducible_torch,
     run_epochs,
@@ -85,7 +84,8 @@ def finetune(
         return []
     plan = replace(training, epochs=finetuning.epochs)
     with reproducible_torch(compute.threads, compute.device):
-        generators = [generator(f"{surrogate.name}/finetuning") for surrogate in surrogates]
+        keys = [f"{surrogate.name}/finetuning" for surrogate in surrogates]
+        generators = generators_on(compute.device, [generator(key) for key in keys])
         parameters = stack_networks([surrogate.dense for surrogate in surrogates], compute.device)
         images, labels = training_tensors(dataset, compute.device)
         lefts = [_Left(surrogate) for surrogate in surrogates]

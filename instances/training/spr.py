@@ -33,6 +33,7 @@ from vnnbench.instances.networks.pruning import Int64Array, keep_neurons, neuron
 from vnnbench.instances.training.batched import (
     Penalty,
     generator,
+    generators_on,
     mask_weights,
     reproducible_torch,
     run_epochs,
@@ -87,6 +88,7 @@ def train_spr(
         hidden_widths = trainings[0].baseline.hidden_widths
         generators = [generator(training_key(dataset, hidden_widths, training.seed)) for training in trainings]
         parameters = stack_networks([initial_network(dataset, hidden_widths, g) for g in generators], compute.device)
+        generators = generators_on(compute.device, generators)
         images, labels = training_tensors(dataset, compute.device)
         run_epochs(parameters, images, labels, generators, plan, penalty=_penalty(trainings, compute.device))
         kept, starts = [], []

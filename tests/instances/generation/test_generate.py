@@ -19,6 +19,7 @@ from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import DataError, DeviceError, LibraryError, SuiteError
 from vnnbench.instances.families import read_problem
 from vnnbench.instances.files import write_atomic
+from vnnbench.instances.generation import network_work
 from vnnbench.instances.generation.checkpoint import load_record
 from vnnbench.instances.generation.generate import generate
 from vnnbench.instances.generation.instance_tasks import NetworkTask, make_instances
@@ -32,6 +33,8 @@ from vnnbench.instances.onnx_files.reader import read_perceptron
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.property_file import read_property
 from vnnbench.instances.suites.suite_toml import load_suite, parse_suite
+from vnnbench.instances.training import batched
+from vnnbench.instances.training.plan import ONE_THREAD
 
 BOTH = SMALL_SUITE.replace('"tight"', '"tight", "surrogatelib"')
 FINETUNED = (
@@ -406,6 +409,57 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(DeviceError, match="--device cuda: torch finds no GPU here"):
         generate(parse_suite(BOTH, "both"), tmp_path / "library", GenerationOptions(device="cuda"))
     assert not (tmp_path / "library").exists()
+
+
+@pytest.fixture
+def gpu_by_cpu(monkeypatch):
+    """Options of a generation that is planned for a GPU, while the CPU computes it."""
+    monkeypatch.setattr(batched, "check_device", lambda device: None)
+    monkeypatch.setattr(network_work, "Compute", lambda device, threads: ONE_THREAD)
+    return GenerationOptions(device="cuda")
+
+
+def test_all_prunings_of_a_group_are_one_stack_on_a_gpu(finetuned, tmp_path, gpu_by_cpu):
+    """They are other bytes than in stacks of one pruning each, and a part of the suite has the bytes of the whole."""
+    suite, steps = parse_suite(FINETUNED, "finetuned"), StepRecorder()
+    library = generate(suite, tmp_path / "whole", gpu_by_cpu, progress=steps)
+    assert steps.total == 1 + 1 + 2  # dense networks, surrogates, instances of two seeds
+    assert findings(library) == []
+    assert [row.instance for row in library.rows] == [row.instance for row in finetuned.rows]
+    for row in library.rows:
+        if row.finetuned:
+            ours, theirs = (read_perceptron(whole.network_path(row)) for whole in (library, finetuned))
+            assert ours.hidden_widths == theirs.hidden_widths
+            assert library.timings(row.instance)["batch_size"] == 4
+    name = "digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"
+    one = generate(suite, tmp_path / "one", gpu_by_cpu, [name])
+    assert one.rows == (library.row(name),)
+
+
+def test_a_network_made_on_a_gpu_is_repaired_there(tmp_path, gpu_by_cpu):
+    suite = parse_suite(FINETUNED, "finetuned")
+    library = generate(suite, tmp_path / "library", gpu_by_cpu)
+    before = manifest(library)
+    library.network_path(library.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight")).unlink()
+    assert manifest(generate(suite, tmp_path / "library", gpu_by_cpu)) == before
+    assert list(check_files(library)) == []
+
+
+def test_networks_made_on_a_gpu_are_taken_from_their_library(tmp_path, gpu_by_cpu):
+    suite = parse_suite(FINETUNED, "finetuned")
+    library = generate(suite, tmp_path / "library", gpu_by_cpu)
+    copy = generate(suite, tmp_path / "copy", GenerationOptions(networks_from=library, device="cuda"))
+    assert manifest(copy) == manifest(library)
+
+
+@pytest.mark.usefixtures("worker_processes")
+def test_a_gpu_gives_the_same_bytes_twice(tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    suite, options = parse_suite(FINETUNED, "finetuned"), GenerationOptions(device="cuda")
+    libraries = [generate(suite, tmp_path / name, options) for name in ("once", "twice")]
+    assert manifest(libraries[0]) == manifest(libraries[1])
+    assert findings(libraries[0]) == []
 
 
 @pytest.mark.usefixtures("worker_processes")

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from vnnbench.instances.errors import DeviceError
 from vnnbench.instances.networks.pruning import Method, Structure
-from vnnbench.instances.training.batched import device_errors, reproducible_torch
+from vnnbench.instances.training.batched import device_errors, generator, generators_on, reproducible_torch
 from vnnbench.instances.training.dense import train
 from vnnbench.instances.training.finetuning import Surrogate, finetune
 from vnnbench.instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
@@ -57,6 +57,21 @@ def test_training_needs_no_operation_that_is_not_deterministic_on_a_gpu(digits, 
         train_spr(digits, [SprTraining(i, network, SprCell(0.01, 0.5)) for i, network in enumerate(dense)], plan, SPR)
     assert {"baddbmm", "_log_softmax_backward_data", "scatter_"} <= used.names
     assert refused_on_a_gpu(used.names) == []
+
+
+def test_generators_of_the_cpu_stay_as_they_are():
+    generators = [generator("a"), generator("b")]
+    assert generators_on("cpu", generators) == generators
+
+
+def test_a_gpu_has_generators_of_its_own():
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    orders = [
+        [torch.randperm(1000, generator=g, device="cuda").tolist() for g in generators_on("cuda", generators)]
+        for generators in ([generator("a"), generator("b")], [generator("a")])
+    ]
+    assert orders[0][0] == orders[1][0] != orders[0][1]
 
 
 def test_a_loss_that_a_gpu_refuses_is_recognized():
