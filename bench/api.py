@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.checking import check_library, rereading_solvers
+from vnnbench.engines.choice import EngineChoice
 from vnnbench.errors import UsageError
-from vnnbench.harness import run_plan
+from vnnbench.harness import run_plan_on
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.generation.generate import generate as generate_library
 from vnnbench.instances.generation.suite_work import GenerationOptions
@@ -181,6 +182,8 @@ def run(
     select: Sequence[str] = (),
     retry: Collection[str] = (),
     jobs: int = 1,
+    engine: str = "local",
+    engine_options: Sequence[str] = (),
     progress: ProgressCallback | None = None,
 ) -> Results:
     """Run solvers on a library, judge every candidate, and open the results.
@@ -189,12 +192,14 @@ def run(
     "gurobi:Presolve=0". goal: "find", "decide" or "optimize". time_limit_seconds: of each run; default: its instance's
     own, if it was imported with one, else 300. permutations: how many random orders of each model's rows and columns
     are run too, 0 to 1,000. Runs that are in `results` already are left out, except those whose newest attempt ended in
-    one of the ways of `retry` ("error", "crash" or "disturbed"): they get another attempt.
+    one of the ways of `retry` ("error", "crash" or "disturbed"): they get another attempt. engine: "local", or "parsl"
+    for the jobs of a cluster, with options such as "provider=slurm".
 
         >>> vnnbench.run(library, "results", ["highs"], progress=lambda done, total, what: print(done, total, what))
 
     Raises `InputError`, `SolverError`, `UsageError`, `ResultsError`.
     """
+    choice = EngineChoice.parse(engine, jobs, engine_options)
     folder, reasons = Path(results), frozenset(_one_of(Retry, reason, "retry") for reason in retry)
     own_limits = time_limit_seconds is None
     seconds = _LIMITS.time_limit_seconds if time_limit_seconds is None else time_limit_seconds
@@ -210,7 +215,8 @@ def run(
     rows, orders = opened.select(select), range(permutations + 1)
     plan = plan_runs(rows, settings, seeds, limits, orders, own_limits=own_limits)
     require_known(plan, folder, reasons)
-    run_plan(plan, opened, folder, jobs, _Steps(progress), reasons)
+    steps = _Steps(progress)
+    run_plan_on(choice.engine(opened, folder, steps.note), plan, opened, folder, steps, reasons)
     return Results(folder)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from vnnbench.engines.base import Engine
+from vnnbench.engines.exchange import Exchange
 from vnnbench.engines.local import LocalEngine
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
@@ -44,7 +45,8 @@ def run_plan_on(
     """Execute every planned run that the ledger lacks, commit each as it finishes, and return the committed runs.
 
     A run that the engine hands back twice is committed once. retry: runs whose newest attempt ended in one of these
-    ways get another attempt; earlier attempts are kept. On Ctrl-C or an error all runs are stopped, those that have
+    ways get another attempt; earlier attempts are kept. Runs that workers of a killed head have finished are committed
+    first. On Ctrl-C or an error all runs are stopped, those that have
     finished are committed, and the exception is raised. When all are committed, the library's proven answers to their
     problems are checked and copied beside the ledger.
 
@@ -61,17 +63,22 @@ def run_plan_on(
         lift_witnesses(ledger, library_set, results)  # those that a killed process did not get to
         todo = list(left_to_run(plan, ledger.attempts(), retry))
         progress.start(len(plan), len(plan) - len(todo))
-        finished: list[FinishedRun] = []
+        finished: dict[str, FinishedRun] = {}
 
         def commit(done: FinishedRun) -> None:
-            if ledger.has(done.result.run):
-                return
-            ledger.add_machine(done.machine)
-            ledger.append(done.result, done.judgement)
-            finished.append(done)
-            lift_witnesses(ledger, library_set, results, done.result.instance_sha256)
-            progress.advance(done.result.solver)
+            if not ledger.has(done.result.run):
+                ledger.add_machine(done.machine)
+                ledger.append(done.result, done.judgement)
+                finished[done.result.run] = done
+                lift_witnesses(ledger, library_set, results, done.result.instance_sha256)
+                progress.advance(done.result.solver)
+            exchange.forget(done.result.run)
 
-        engine.execute(todo, commit)
+        exchange = Exchange(results)
+        exchange.end()
+        for run in todo:
+            if (done := exchange.collect(run.name)) is not None:
+                commit(done)
+        engine.execute([run for run in todo if run.name not in finished], commit)
         copy_proven(library, rows, results, known, progress)
-    return finished
+    return list(finished.values())

@@ -23,6 +23,8 @@ RUN_LIMIT = JsonLimit(MEBIBYTE, containers=MEBIBYTE, commas=MEBIBYTE)
 settings."""
 COMMIT_RECORD_LIMIT = JsonLimit(4096, containers=16, commas=64)
 """The commit record of a finished run: three files."""
+EXCHANGE_LIMIT = JsonLimit(4 * MEBIBYTE, containers=64, commas=100_000)
+"""The files of a cluster's head: versions of packages, and up to 100,000 jobs of 20 characters."""
 MAX_LOG_BYTES = 64 * MEBIBYTE
 """A log, unzipped: two of 16 MiB (`execution`), and a traceback."""
 MAX_CANDIDATE_BYTES = 128 * MEBIBYTE

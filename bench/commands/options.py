@@ -57,6 +57,17 @@ JOBS = click.option(
 )  # fmt: skip
 
 
+ENGINE = click.option(
+    "--engine", "engine_name", type=click.Choice(["local", "parsl"]), default="local", show_default=True,
+    help="What does the work: this machine, or the jobs of a cluster's scheduler.",
+)  # fmt: skip
+ENGINE_OPTION = click.option(
+    "--engine-option", "engine_options", multiple=True, metavar="KEY=VALUE",
+    help="Option of --engine parsl, such as provider=slurm, walltime=04:00:00, blocks=10, workers_per_node=32, "
+    "partition=NAME; repeatable; see bench/README.md.",
+)  # fmt: skip
+
+
 def seconds(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
     """Refuse what is not a time that timers accept."""
     if value is not None and not 0 < value <= MAX_SECONDS:  # click's own range would accept NaN

@@ -10,6 +10,8 @@ from click.core import ParameterSource
 
 from vnnbench.commands.options import (
     DRY_RUN,
+    ENGINE,
+    ENGINE_OPTION,
     FORMAT,
     JOBS,
     LIBRARY,
@@ -114,17 +116,21 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 )  # fmt: skip
 @SELECT
 @JOBS
+@ENGINE
+@ENGINE_OPTION
 @click.option("--shard", metavar="I/N", help="Do only every N-th run from the I-th on, for job arrays.")
 @DRY_RUN
 @click.pass_context
 def run(
     context: click.Context, library: Path, results: Path, settings: tuple[str, ...], goal: str,
     time_limit: float | None, memory_limit: int, threads: int, seeds: list[int], permute: int, retry: tuple[str, ...],
-    select: tuple[str, ...], jobs: int, shard: str | None, dry_run: bool,
+    select: tuple[str, ...], jobs: int, engine_name: str, engine_options: tuple[str, ...], shard: str | None,
+    dry_run: bool,
 ) -> int:  # fmt: skip
     """Run solvers on a library and judge every candidate that they send. Runs that are in RESULTS already are left
     out, except with --retry."""
-    from vnnbench.harness import run_plan
+    from vnnbench.engines.choice import EngineChoice
+    from vnnbench.harness import run_plan_on
     from vnnbench.instances.library.library import Library
     from vnnbench.output.forecasts import print_run_forecast
     from vnnbench.output.progress import ProgressBar
@@ -135,6 +141,7 @@ def run(
 
     if not settings:
         _refuse_what_a_setting_needs(context, retry)
+    choice = EngineChoice.parse(engine_name, jobs, engine_options)
     opened = Library.open(library)
     rows = opened.select(select)
     reasons = frozenset(map(Retry, retry))
@@ -154,9 +161,9 @@ def run(
     if shard:
         plan = take_shard(plan, shard)
     if dry_run:
-        return print_run_forecast(forecast_runs(plan, results, jobs, reasons), jobs)
+        return print_run_forecast(forecast_runs(plan, results, choice.at_a_time, reasons), choice.at_a_time)
     with ProgressBar("run") as progress:
-        run_plan(plan, opened, results, jobs, progress, reasons)
+        run_plan_on(choice.engine(opened, results, progress.note), plan, opened, results, progress, reasons)
     return report_runs(results, [planned.run for planned in plan], library, again=Retry.DISTURBED in reasons)
 
 

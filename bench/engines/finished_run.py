@@ -128,6 +128,14 @@ def _is_same(record: Path, place: Path) -> bool:
         return False
 
 
+def unpublish(folder: Path, name: str) -> None:
+    """Remove a finished run, if it is there. Raises `ResultsError` where its commit record is broken."""
+    record = _read_record(folder, name)
+    if record is not None:
+        (folder / f"{name}.json").unlink(missing_ok=True)
+        remove_folder(folder / f"{name}-{record[0]}")
+
+
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
@@ -137,19 +145,15 @@ def read_published(folder: Path, name: str) -> CarriedRun | None:
     It is trusted as far as a ledger is: it must be complete, and each field must be one that a run can leave, but no
     candidate is judged again. Raises `ResultsError`, in one line, where that does not hold.
     """
-    place = folder / f"{name}.json"
-    try:
-        data = read_inside(folder, place.name, most=COMMIT_RECORD_LIMIT.bytes)
-    except ResultsError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return None
-        raise
-    writer, account = _parse_record(data, name, place)
+    record = _read_record(folder, name)
+    if record is None:
+        return None
+    writer, account = record
     files = {file: read_inside(folder, f"{name}-{writer}", file, most=most) for file, most in _MOST.items()}
     for file, content in files.items():
         if account[file] != _entry(content):
             raise ResultsError(
-                f"{folder / f'{name}-{writer}' / file}: is not the file that {place.name} lists (sha256 differs)"
+                f"{folder / f'{name}-{writer}' / file}: is not the file that {name}.json lists (sha256 differs)"
             )
     source = str(folder / f"{name}-{writer}")
     rows = parse_json(files[RUN], RUN_LIMIT, lambda what: ResultsError(f"{source}: {RUN} {what}"))
@@ -161,8 +165,15 @@ def read_published(folder: Path, name: str) -> CarriedRun | None:
     return run
 
 
-def _parse_record(data: bytes, name: str, place: Path) -> tuple[str, dict[str, dict[str, str | int]]]:
-    """Return the writer whose files are those of the run, and their sha256 and bytes by name."""
+def _read_record(folder: Path, name: str) -> tuple[str, dict[str, dict[str, str | int]]] | None:
+    """Return the writer whose files are those of the run, and their sha256 and bytes by name; None without a record."""
+    place = folder / f"{name}.json"
+    try:
+        data = read_inside(folder, place.name, most=COMMIT_RECORD_LIMIT.bytes)
+    except ResultsError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
     record = parse_json(data, COMMIT_RECORD_LIMIT, lambda what: ResultsError(f"{place}: {what}"))
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ResultsError(f"{place}: is not a commit record of format {FORMAT}")

@@ -1,4 +1,4 @@
-"""Planned runs as files, for a machine that has the same library: FOLDER/RUN.json.
+"""Planned runs as JSON, for a machine that has the same library.
 
     {"planned": {"run", "attempt", "instance", "instance_sha256", "solver", "solver_version", "settings", "adapter",
                  "ranked", "reads_model", "seed", "permutation", "threads", "time_limit_seconds", "memory_limit_bytes",
@@ -19,10 +19,9 @@ from typing import Any
 
 import orjson
 
-from vnnbench.engines.files import read_inside
 from vnnbench.errors import ResultsError, UsageError
 from vnnbench.instances.errors import LibraryError
-from vnnbench.instances.files import parse_json, sha256, write_atomic
+from vnnbench.instances.files import parse_json, sha256
 from vnnbench.instances.library.library import Library
 from vnnbench.leaderboard.records.rows import InstanceRow, ResultRow
 from vnnbench.ledger.fields import row_defect
@@ -46,43 +45,32 @@ _COLUMNS = {
 """Types by field, as SQL has them."""
 
 
-def planned_path(folder: Path, name: str) -> Path:
-    """Return the path of the planned run with this `PlannedRun.name`."""
-    return folder / f"{name}.json"
-
-
-def write_planned(folder: Path, planned: PlannedRun) -> Path:
-    """Write a planned run, replacing a file of its name, and return the path of the file.
-
-    Raises `ResultsError` for a run that `plan_runs` cannot have planned, `LibraryError` when the file cannot be
-    written.
-    """
-    path = planned_path(folder, planned.name)
+def planned_json(planned: PlannedRun) -> bytes:
+    """Return a planned run as JSON. Raises `ResultsError` for a run that `plan_runs` cannot have planned."""
     document = _document(planned)
-    _check(document, path)
-    write_atomic(path, _json(document))
-    return path
+    _check(document, f"run {planned.name}")
+    return _json(document)
 
 
-def read_planned(path: Path, library: Library) -> PlannedRun:
-    """Read a planned run, whose instance must be in the library under the same name.
+def parse_planned(data: bytes, name: str, library: Library) -> PlannedRun:
+    """Return the planned run with this `PlannedRun.name`, whose instance must be in the library under the same name.
 
-    Raises `ResultsError`, in one line, when the file is missing or is not as `write_planned` wrote it.
+    Raises `ResultsError`, in one line, when the JSON is not that of `planned_json` for this run.
     """
-    data = read_inside(path.parent, path.name, most=RUN_LIMIT.bytes)
-    found = parse_json(data, RUN_LIMIT, lambda what: ResultsError(f"{path}: {what}"))
+    source = f"run {name}"
+    found = parse_json(data, RUN_LIMIT, lambda what: ResultsError(f"{source}: {what}"))
     document = found.get("planned") if isinstance(found, dict) else None
     if not isinstance(document, dict):
-        raise ResultsError(f"{path}: does not contain a planned run")
-    _check(document, path)
+        raise ResultsError(f"{source}: is not a planned run")
+    _check(document, source)
     if data != _json(document):
-        raise ResultsError(f"{path}: was altered (sha256 differs)")
+        raise ResultsError(f"{source}: was altered (sha256 differs)")
     try:
         row = library.row(document["instance"])
     except LibraryError as error:
-        raise ResultsError(f"{path}: {error}") from error
+        raise ResultsError(f"{source}: {error}") from error
     if row.instance_sha256 != document["instance_sha256"]:
-        raise ResultsError(f"{path}: its instance {row.instance} is another one in {library.folder} (sha256 differs)")
+        raise ResultsError(f"{source}: its instance {row.instance} is another one in {library.folder} (sha256 differs)")
     limits = RunLimits(
         StopGoal(document["goal"]),
         document["time_limit_seconds"],
@@ -92,10 +80,10 @@ def read_planned(path: Path, library: Library) -> PlannedRun:
     try:
         plan = plan_runs([row], [_setting(document)], [document["seed"]], limits, [document["permutation"]])
     except UsageError as error:
-        raise ResultsError(f"{path}: {error}") from error
+        raise ResultsError(f"{source}: {error}") from error
     planned = [replace(run, attempt=document["attempt"]) for run in plan]
-    if [(run.run, planned_path(path.parent, run.name)) for run in planned] != [(document["run"], path)]:
-        raise ResultsError(f"{path}: its name does not follow from its plan")
+    if [(run.run, run.name) for run in planned] != [(document["run"], name)]:
+        raise ResultsError(f"{source}: its name does not follow from its plan")
     return planned[0]
 
 
@@ -122,22 +110,22 @@ def _document(planned: PlannedRun) -> dict[str, Any]:
 
 
 def _json(document: dict[str, Any]) -> bytes:
-    """Return the bytes of a planned run's file. A file with other bytes was altered."""
+    """Return the JSON of a planned run. Other bytes were altered."""
     planned = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     return orjson.dumps({"planned": document, "sha256": sha256(planned)}, option=orjson.OPT_SORT_KEYS)
 
 
-def _check(document: dict[str, Any], path: Path) -> None:
+def _check(document: dict[str, Any], source: str) -> None:
     """Raise `ResultsError` when a field is missing or has a value that no run has."""
     if (wrong := row_defect(document, _COLUMNS)) is not None:
-        raise ResultsError(f"{path}: {wrong}")
+        raise ResultsError(f"{source}: {wrong}")
     mip_gap, node_limit = (json.loads(document["settings"]).get(name) for name in ("mip_gap", "node_limit"))
     if mip_gap is not None and not (type(mip_gap) is float and 0 < mip_gap < float("inf")):
-        raise ResultsError(f"{path}: mip_gap in settings is not a number above 0")
+        raise ResultsError(f"{source}: mip_gap in settings is not a number above 0")
     if node_limit is not None and not (type(node_limit) is int and 0 <= node_limit <= MAX_NODES):
-        raise ResultsError(f"{path}: node_limit in settings is not a whole number from 0 to {MAX_NODES}")
+        raise ResultsError(f"{source}: node_limit in settings is not a whole number from 0 to {MAX_NODES}")
     if document["adapter"] is not None and not Path(document["adapter"]).is_absolute():
-        raise ResultsError(f"{path}: adapter is not an absolute path")
+        raise ResultsError(f"{source}: adapter is not an absolute path")
 
 
 def _setting(document: dict[str, Any]) -> SolverSetting:

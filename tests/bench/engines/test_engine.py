@@ -13,7 +13,7 @@ from support.tiny_libraries import GOOD
 from vnnbench.engines.base import Engine
 from vnnbench.engines.finished_run import CarriedRun, publish, read_published
 from vnnbench.engines.local import LocalEngine
-from vnnbench.engines.planned_run import planned_path, read_planned, write_planned
+from vnnbench.engines.planned_run import parse_planned, planned_json
 from vnnbench.errors import ResultsError
 from vnnbench.harness import run_plan, run_plan_on
 from vnnbench.instances.library.library_set import LibrarySet
@@ -109,20 +109,18 @@ class ByFiles(Engine):
         self.shared, self.results, self.library, self.workers = shared, results, library, workers
 
     def execute(self, planned, hand_back) -> None:
-        for run in planned:
-            write_planned(self.shared / "planned", run)
         for number in range(self.workers):
-            self.work(number, [run.name for run in planned])
+            self.work(number, [(run.name, planned_json(run)) for run in planned])
         for run in planned:
             carried = read_published(self.shared / "finished", run.name)
             assert carried is not None
             hand_back(carried.put(self.results))
 
-    def work(self, number, names) -> None:
-        """Do the part of a worker, which knows the library, the folder and the names of its runs."""
+    def work(self, number, runs) -> None:
+        """Do the part of a worker, which knows the library, the folder and the JSON of its runs."""
         own = self.shared.parent / f"worker-{number}"
         own.mkdir()
-        planned = [read_planned(planned_path(self.shared / "planned", name), self.library) for name in names]
+        planned = [parse_planned(data, name, self.library) for name, data in runs]
 
         def finish(done) -> None:
             assert publish(self.shared / "finished", CarriedRun.collect(done, own)) is (number == 0)

@@ -1,0 +1,56 @@
+"""The choice of an engine, by the name that `--engine` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+from vnnbench.engines.base import Engine
+from vnnbench.engines.cluster_options import ClusterOptions
+from vnnbench.engines.local import LocalEngine
+from vnnbench.errors import UsageError
+from vnnbench.instances.library.library import Library
+
+LOCAL, PARSL = "local", "parsl"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """The engine that a user has chosen. jobs: runs at a time on this machine. cluster: the options of `parsl`; None
+    for `local`."""
+
+    jobs: int
+    cluster: ClusterOptions | None = None
+
+    @classmethod
+    def parse(cls, name: str, jobs: int, options: Sequence[str]) -> Self:
+        """Return the choice of `--engine`, `--jobs` and each `--engine-option`. Raises `UsageError`."""
+        if name == LOCAL:
+            if options:
+                raise UsageError(f"--engine-option {options[0][:200]}: has a meaning only with --engine {PARSL}")
+            return cls(jobs)
+        if name != PARSL:
+            raise UsageError(f"--engine {name[:40]}: must be {LOCAL} or {PARSL}")
+        if jobs != 1:
+            raise UsageError(
+                f"--jobs: has no meaning with --engine {PARSL}; give --engine-option blocks=N and workers_per_node=N"
+            )
+        if find_spec("parsl") is None:
+            raise UsageError(f"--engine {PARSL}: Parsl is not installed; pip install 'vnnbench[cluster]'")
+        return cls(jobs, ClusterOptions.parse(options))
+
+    @property
+    def at_a_time(self) -> int:
+        """How many runs are executed at a time, as far as the options say."""
+        return self.jobs if self.cluster is None else self.cluster.blocks * (self.cluster.workers_per_node or 1)
+
+    def engine(self, library: Library, results: Path, note: Callable[[str], None]) -> Engine:
+        """Return the engine for runs on a library. note: is called with facts for the user, one line each."""
+        if self.cluster is None:
+            return LocalEngine(library, results, self.jobs)
+        from vnnbench.engines.cluster_engine import ClusterEngine  # Parsl takes half a second to import
+
+        return ClusterEngine(library, results, self.cluster, note)

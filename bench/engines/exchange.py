@@ -1,0 +1,122 @@
+"""The folder in which the head of a cluster and its workers exchange runs: RESULTS/.exchange, which all machines share.
+
+    epoch.json       {"epoch", "environment"}: the head at work; a worker of another epoch refuses new runs
+    jobs.json        {"provider", "jobs": [id]}: the jobs of this head, which the next one cancels
+    finished/        the finished runs (`finished_run`), until the head has them in the ledger
+    EPOCH/           keys, logs and scripts of Parsl
+
+Only the head moves finished runs to their places in the results folder.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from vnnbench.engines.environment import Environment
+from vnnbench.engines.files import read_inside
+from vnnbench.engines.finished_run import CarriedRun, publish, read_published, unpublish
+from vnnbench.errors import ResultsError
+from vnnbench.instances.files import parse_json, remove_folder, write_atomic
+from vnnbench.limits import EXCHANGE_LIMIT
+from vnnbench.runs.execution import FinishedRun
+
+FOLDER = ".exchange"
+_EPOCH, _JOBS, _FINISHED = "epoch.json", "jobs.json", "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The jobs that a head has submitted. provider: as `--engine-option provider` names it. ids: as it names them."""
+
+    provider: str
+    ids: tuple[str, ...]
+
+
+class Exchange:
+    """The exchange of a results folder, which need not exist."""
+
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        self.folder = results / FOLDER
+
+    # -- the head ------------------------------------------------------------------------------------------------------
+
+    def begin(self, environment: Environment) -> str:
+        """Begin an epoch for workers that have this environment, and return it. Make its folder, which only this user
+        can read. Raises `ResultsError`."""
+        epoch = uuid.uuid4().hex
+        try:
+            (self.folder / epoch).mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise ResultsError(f"{self.folder}: cannot be written ({error.strerror})") from error
+        document = {"epoch": epoch, "environment": environment.document}
+        write_atomic(self.folder / _EPOCH, orjson.dumps(document))
+        return epoch
+
+    def end(self) -> None:
+        """End the epoch, if there is one: its workers refuse new runs from now on."""
+        (self.folder / _EPOCH).unlink(missing_ok=True)
+
+    def note_jobs(self, jobs: Jobs) -> None:
+        """Write down the jobs of this head, in place of those of an earlier one."""
+        write_atomic(self.folder / _JOBS, orjson.dumps({"provider": jobs.provider, "jobs": jobs.ids}))
+
+    def noted_jobs(self) -> Jobs | None:
+        """Return the jobs that the last head has noted; None where there are none. Raises `ResultsError`."""
+        document = self._read(_JOBS)
+        if document is None:
+            return None
+        provider, ids = document.get("provider"), document.get("jobs")
+        if not (isinstance(provider, str) and isinstance(ids, list) and all(isinstance(job, str) for job in ids)):
+            raise ResultsError(f"{self.folder / _JOBS}: does not list jobs")
+        return Jobs(provider, tuple(ids)) if ids else None
+
+    def collect(self, name: str) -> FinishedRun | None:
+        """Move the files of a finished run to their places in the results folder, and return it; None where no such run
+        is finished. It stays finished here until `forget`. Raises `ResultsError`, `LibraryError`."""
+        carried = read_published(self.folder / _FINISHED, name)
+        return None if carried is None else carried.put(self.results)
+
+    def forget(self, name: str) -> None:
+        """Remove a finished run that is in the ledger, if it is here."""
+        unpublish(self.folder / _FINISHED, name)
+
+    def clear(self, epoch: str) -> None:
+        """Remove what an epoch has left after its last run: the keys, the logs, and runs that were executed twice."""
+        for folder in (epoch, _FINISHED):
+            remove_folder(self.folder / folder)
+        for name in (_EPOCH, _JOBS):
+            (self.folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # an earlier epoch, which ended in an error, has left its logs
+            self.folder.rmdir()
+
+    # -- the workers ---------------------------------------------------------------------------------------------------
+
+    def environment(self, epoch: str) -> Environment | None:
+        """Return the environment that workers of this epoch must have; None when it is over. Raises `ResultsError`."""
+        document = self._read(_EPOCH)
+        if document is None or document.get("epoch") != epoch:
+            return None
+        return Environment.of(document.get("environment"), str(self.folder / _EPOCH))
+
+    def publish(self, run: CarriedRun) -> None:
+        """Write a finished run, unless another worker was faster. Raises `ResultsError`."""
+        publish(self.folder / _FINISHED, run)
+
+    def _read(self, name: str) -> dict[str, object] | None:
+        path = self.folder / name
+        try:
+            data = read_inside(self.folder, name, most=EXCHANGE_LIMIT.bytes)
+        except ResultsError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
+        document = parse_json(data, EXCHANGE_LIMIT, lambda what: ResultsError(f"{path}: {what}"))
+        if not isinstance(document, dict):
+            raise ResultsError(f"{path}: is not a JSON object")
+        return document

@@ -1,0 +1,122 @@
+"""Parsl's providers, which start and end jobs, from the options of a cluster."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parsl.jobs.states import JobState, JobStatus
+from parsl.launchers import SingleNodeLauncher, SrunLauncher
+from parsl.providers import (
+    CondorProvider,
+    KubernetesProvider,
+    LocalProvider,
+    LSFProvider,
+    PBSProProvider,
+    SlurmProvider,
+)
+from parsl.providers.base import ExecutionProvider
+
+from vnnbench.engines.cluster_options import ClusterOptions
+from vnnbench.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of provider. program: what submits its jobs. cores: its parameters for the cores of a node or job."""
+
+    make: Callable[..., ExecutionProvider]
+    program: str | None
+    cores: tuple[str, ...] = ()
+
+
+_KINDS = {
+    "local": _Kind(LocalProvider, None),
+    "slurm": _Kind(SlurmProvider, "sbatch", ("cores_per_node",)),
+    "pbspro": _Kind(PBSProProvider, "qsub", ("cpus_per_node",)),
+    "lsf": _Kind(LSFProvider, "bsub", ("cores_per_node",)),
+    "condor": _Kind(CondorProvider, "condor_submit", ("cores_per_slot",)),
+    "kubernetes": _Kind(KubernetesProvider, None, ("init_cpu", "max_cpu")),
+}
+_OURS = ("init_blocks", "min_blocks", "max_blocks", "parallelism", "launcher", "walltime", "regex_job_id")
+"""Parameters of providers that follow from other options."""
+
+
+def make_provider(options: ClusterOptions, cores_per_worker: int) -> ExecutionProvider:
+    """Return the provider for the options, whose workers have `cores_per_worker` cores each. Raises `UsageError`."""
+    kind = _KINDS[options.provider]
+    if kind.program is not None and shutil.which(kind.program) is None:
+        raise UsageError(f"--engine-option provider={options.provider}: {kind.program} is not on this machine's PATH")
+    parameters = inspect.signature(kind.make).parameters
+    given = {key: _value(options, parameters, key, text) for key, text in options.others.items()}
+    if options.workers_per_node is not None:
+        for name in kind.cores:
+            given.setdefault(name, options.workers_per_node * cores_per_worker)
+    if options.walltime is not None:
+        given["walltime"] = options.walltime
+    if given.get("nodes_per_block", 1) > 1:
+        if options.provider != "slurm":
+            raise UsageError("--engine-option nodes_per_block: jobs of several nodes need provider=slurm; give blocks")
+        given["launcher"] = SrunLauncher()
+    elif "launcher" in parameters:
+        given["launcher"] = SingleNodeLauncher()
+    given["worker_init"] = "\n".join(filter(None, [given.get("worker_init", ""), _granted()]))
+    try:
+        return kind.make(init_blocks=0, min_blocks=0, max_blocks=options.blocks, parallelism=1, **given)
+    except Exception as error:  # each provider has errors of its own
+        what = str(error).strip().splitlines() or [type(error).__name__]
+        raise UsageError(f"--engine-option provider={options.provider}: {what[0]}") from error
+
+
+def cancel(provider: ExecutionProvider, jobs: list[str]) -> None:
+    """Cancel jobs, also those that another process has submitted by such a provider."""
+    known: dict[Any, Any] = provider.resources
+    for job in jobs:
+        known.setdefault(job, {"job_id": job, "remote_pid": job, "status": JobStatus(JobState.UNKNOWN)})
+    if jobs:
+        provider.cancel(jobs)
+
+
+def _granted() -> str:
+    """Return the line of a job's script that lets Parsl start workers for the granted cores only."""
+    return f"export PARSL_CORES=$({shlex.quote(sys.executable)} -P -m vnnbench.isolation.granted_cores)"
+
+
+def _value(options: ClusterOptions, parameters: Mapping[str, inspect.Parameter], key: str, text: str) -> Any:
+    """Return the value of one of the provider's parameters, by its annotation, or else by its default."""
+    own = {name: _kind_of(parameter) for name, parameter in parameters.items() if name not in _OURS}
+    kind = own.get(key)
+    if kind is None:
+        names = sorted(name for name, kind in own.items() if kind is not None)
+        raise UsageError(f"--engine-option {key[:40]}: is not an option of {options.provider}: {', '.join(names)}")
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text]
+        if kind is list:
+            return [(claim, mount) for claim, mount in (part.split(":") for part in text.split(","))]
+        return kind(text)
+    except (KeyError, ValueError):
+        wanted = {bool: "true or false", list: "CLAIM:PATH[,CLAIM:PATH...]", int: "a whole number"}
+        raise UsageError(f"--engine-option {key}={text[:40]}: must be {wanted.get(kind, 'a number')}") from None
+
+
+def _kind_of(parameter: inspect.Parameter) -> type | None:
+    """Return bool, int, float, str or list, for a list of pairs; None for a parameter of another kind."""
+    text = str(parameter.annotation)
+    if parameter.annotation in (bool, int, float, str):
+        return parameter.annotation  # type: ignore[no-any-return]
+    for kind in (bool, int, float, str):
+        if text == f"typing.Optional[{kind.__name__}]":
+            return kind
+    if text.startswith("typing.List[typing.Tuple["):
+        return list
+    if parameter.annotation is not inspect.Parameter.empty:
+        return None
+    if parameter.default is None:
+        return int if parameter.name.startswith(("cores", "mem", "cpus")) else str
+    return type(parameter.default) if isinstance(parameter.default, bool | int | float | str) else None
