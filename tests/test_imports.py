@@ -55,6 +55,7 @@ PLACES = {
     "highspy": {"instances/bounds/linear_program.py"},
     "jinja2": {"leaderboard/site/rendering.py"},
     "matplotlib": {"leaderboard/papers/pham2025_figures.py", "leaderboard/papers/rosenhahn2023_figures.py"},
+    "parsl": {"bench/engines/cluster.py", "bench/engines/providers.py"},
     "plotly": set(),  # the site takes its script, not its Python
     "pyscipopt": {"instances/formulations/surrogatelib.py"},
     "pyscipopt_ml": {"instances/formulations/surrogatelib.py"},
@@ -212,7 +213,7 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("vnnbench", ("numpy", "torch", "click", *VENDORS)),
+        ("vnnbench", ("numpy", "torch", "click", "parsl", *VENDORS)),
         ("vnnbench.instances", ("torch", "onnxruntime", "sklearn", *VENDORS)),
         ("vnnbench.instances.library.library", ("torch", "onnxruntime", "sklearn", *VENDORS)),
         ("vnnbench.instances.families", ("torch", "sklearn", *VENDORS)),
@@ -227,7 +228,9 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
             ("torch", "onnx", "pandas", "vnnbench.instances", "vnnbench.leaderboard", *VENDORS),
         ),
         ("vnnbench.leaderboard.papers.report", ("torch", "onnx", "matplotlib", "vnnbench.solvers.registry", *VENDORS)),
-        ("vnnbench.cli", ("torch", "matplotlib", "pandas", *VENDORS)),
+        ("vnnbench.cli", ("torch", "matplotlib", "pandas", "parsl", *VENDORS)),
+        ("vnnbench.engines.choice", ("parsl",)),
+        ("vnnbench.isolation.granted_cores", ("numpy", "psutil")),
         ("vnnbench.output.rankings", ("matplotlib",)),
     ],
 )

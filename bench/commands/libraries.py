@@ -6,7 +6,19 @@ from pathlib import Path
 
 import click
 
-from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example, names_or_file, seconds
+from vnnbench.commands.options import (
+    DRY_RUN,
+    ENGINE,
+    ENGINE_OPTION,
+    FORMAT,
+    JOBS,
+    LIBRARY,
+    PATH,
+    SELECT,
+    example,
+    names_or_file,
+    seconds,
+)
 from vnnbench.common.text import plain
 from vnnbench.errors import UsageError
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, MANY_RELUS, BoundLevel
@@ -46,18 +58,21 @@ def suites(name: str | None, output: str) -> int:
     help="Secret file that selects which networks get planted answers; default: derived from the suite.",
 )  # fmt: skip
 @JOBS
+@ENGINE
+@ENGINE_OPTION
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Device to train on."
 )
 @DRY_RUN
 def generate(
     suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None,
-    key: Path | None, jobs: int, device: str, dry_run: bool,
+    key: Path | None, jobs: int, engine_name: str, engine_options: tuple[str, ...], device: str, dry_run: bool,
 ) -> int:  # fmt: skip
     """Generate the library of SUITE, which is the name of a built-in suite or a TOML file.
 
     If it is stopped, the same command continues. In a complete library it generates missing or altered files again.
     """
+    from vnnbench.engines.choice import EngineChoice
     from vnnbench.instances.generation.forecast import forecast
     from vnnbench.instances.generation.generate import generate as generate_library
     from vnnbench.instances.generation.generate import work_of
@@ -68,7 +83,11 @@ def generate(
     from vnnbench.output.forecasts import describe_plan, print_forecast
     from vnnbench.output.progress import ProgressBar
 
-    options = GenerationOptions(data, Library.open(networks) if networks else None, key, jobs, device)
+    choice = EngineChoice.parse(engine_name, jobs, engine_options)
+    if choice.cluster is not None:  # its workers have another working folder
+        out, data = out.absolute(), None if data is None else data.absolute()
+    given = Library.open(networks) if networks else None
+    options = GenerationOptions(data, given, key, jobs, device, choice.generation_workers)
     asked = load_suite(suite)
     plan = work_of(asked, select, options).plan()
     if dry_run:

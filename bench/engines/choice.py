@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -12,6 +14,7 @@ from vnnbench.engines.base import Engine
 from vnnbench.engines.cluster_options import ClusterOptions
 from vnnbench.engines.local import LocalEngine
 from vnnbench.errors import UsageError
+from vnnbench.instances.generation.workers import Submit
 from vnnbench.instances.library.library import Library
 
 LOCAL, PARSL = "local", "parsl"
@@ -46,6 +49,15 @@ class EngineChoice:
     def at_a_time(self) -> int:
         """How many runs are executed at a time, as far as the options say."""
         return self.jobs if self.cluster is None else self.cluster.blocks * (self.cluster.workers_per_node or 1)
+
+    @property
+    def generation_workers(self) -> Callable[[Path], AbstractContextManager[Submit]] | None:
+        """What makes workers on a cluster for the library in a folder; None for those of this machine."""
+        if self.cluster is None:
+            return None
+        from vnnbench.engines.cluster_pool import cluster_workers
+
+        return partial(cluster_workers, self.cluster)
 
     def engine(self, library: Library, results: Path, note: Callable[[str], None]) -> Engine:
         """Return the engine for runs on a library. note: is called with facts for the user, one line each."""

@@ -119,6 +119,7 @@ class Cluster:
             # Parsl itself would also ask a service on the internet for an address.
             self._executor.address = options.address
             self._executor.all_addresses = {options.address} if options.address else own_addresses()
+        self._sending = threading.Lock()  # its socket is not for several threads at a time
         self._stopped = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="jobs", daemon=True)
 
@@ -152,12 +153,14 @@ class Cluster:
 
         The future raises `ManagerLost` or `WorkerLost` when the worker is lost meanwhile.
         """
-        future: Future[str] = self._executor.submit_payload({"task_executor": {"f": function}}, message)
+        with self._sending:
+            future: Future[str] = self._executor.submit_payload({"task_executor": {"f": function}}, message)
         return future
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Let a worker call a function, which must be importable there. The future is as that of `submit`."""
-        return self._executor.submit(function, {}, *arguments)
+        with self._sending:
+            return self._executor.submit(function, {}, *arguments)
 
     def check(self) -> None:
         """Raise `ResultsError` when the cluster cannot go on: its interchange has died, or its jobs fail."""

@@ -157,7 +157,7 @@ class _Worker:
             version = get_adapter(setting.found_by).version()
             if version != setting.version:
                 raise ResultsError(
-                    f"{setting.solver} is {version} here and {setting.version} where the runs were planned"
+                    f"{setting.solver} is {version} here and {setting.version} where the work was planned"
                 )
             prepared = Prepared(setting.found_by, self.threads, self._scratch)
             self._held.callback(prepared.close)

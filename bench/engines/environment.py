@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from vnnbench.errors import ResultsError
-from vnnbench.instances.files import sha256
+from vnnbench.instances.files import read_bytes, sha256
 from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.library import Library
 from vnnbench.isolation.machine import package_versions
@@ -16,16 +16,18 @@ from vnnbench.isolation.machine import package_versions
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What can change a result: the versions of Python and of packages by name, and the sha256 of the library's
-    manifest."""
+    """What can change a result: the versions of Python and of packages by name, and for runs the sha256 of the
+    library's manifest."""
 
     facts: Mapping[str, str]
 
     @classmethod
-    def here(cls, library: Library) -> Self:
-        """Return the environment of this process with a library. Raises `LibraryError`."""
-        manifest = sha256((library.folder / MANIFEST).read_bytes())
-        return cls({"Python": platform.python_version(), **package_versions(), "the library's manifest": manifest})
+    def here(cls, library: Library | None = None) -> Self:
+        """Return the environment of this process, for runs with their library. Raises `LibraryError`."""
+        facts = {"Python": platform.python_version(), **package_versions()}
+        if library is not None:
+            facts["the library's manifest"] = sha256(read_bytes(library.folder / MANIFEST))
+        return cls(facts)
 
     @classmethod
     def of(cls, document: object, source: str) -> Self:
@@ -44,5 +46,5 @@ class Environment:
         for name in {**expected.facts, **self.facts}:
             here, there = self.facts.get(name, "missing"), expected.facts.get(name, "missing")
             if here != there:
-                return f"{name} is {here[:16]} here and {there[:16]} where the runs were planned"
+                return f"{name} is {here[:16]} here and {there[:16]} where the work was planned"
         return None

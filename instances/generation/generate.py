@@ -20,7 +20,6 @@ from vnnbench.instances.generation.network_work import network_work
 from vnnbench.instances.generation.repair import mend
 from vnnbench.instances.generation.suite_work import GenerationOptions, Step, SuiteWork
 from vnnbench.instances.generation.train_work import train_work
-from vnnbench.instances.generation.workers import workers
 from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.progress import GenerationProgress, Progress, Silent
@@ -81,7 +80,7 @@ def _make(work: AnyWork, folder: Path, progress: Progress) -> None:
     """Generate the instances as a library of their own, or continue to do so."""
     with unfinished(folder, _plan(work)):
         work.copy_given(folder)
-        records = _make_all(work.steps(folder), folder, work.options.jobs, progress)
+        records = _make_all(work.steps(folder), folder, work.options, progress)
         finish(work.suite, work.instances, folder, records, work.options.networks_from, work.planted(records))
     remove_state(folder)
 
@@ -116,12 +115,12 @@ def _plan(work: AnyWork) -> dict[str, Any]:
     }
 
 
-def _make_all(steps: Sequence[Step], folder: Path, jobs: int, progress: Progress) -> list[Record]:
+def _make_all(steps: Sequence[Step], folder: Path, options: GenerationOptions, progress: Progress) -> list[Record]:
     """Return every step's record, made now or before; a step starts as soon as the steps that it needs are done."""
     records = {step.name: record for step in steps if (record := load_record(folder, step.name)) is not None}
     progress.start(len(steps), len(records))
     waiting = [step for step in steps if step.name not in records]
-    with workers(jobs) as submit:
+    with options.workers(folder) as submit:
         pending: dict[Future[None], Step] = {}
         while waiting or pending:
             for step in [step for step in waiting if all(name in records for name in step.needs)]:

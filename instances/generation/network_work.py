@@ -126,7 +126,8 @@ class NetworkWork(SuiteWork[NetworkSuite, NetworkInstance]):
     def steps(self, folder: Path) -> list[Step]:
         """Return the training of each group, the finetuning of wanted surrogates, then the instances."""
         data_folder = self.options.data_folder
-        compute = Compute(self.options.device, training_threads(self.options.jobs))
+        threads = training_threads(self.options.jobs) if self.options.elsewhere is None else 1
+        compute = Compute(self.options.device, threads)
         trained, others = [], []
         for group, members in groupby(self.instances, key=lambda instance: instance.group):
             part = list(members)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from vnnbench.instances.generation.checkpoint import Record
+from vnnbench.instances.generation.workers import Submit, workers
 from vnnbench.instances.library.library import Library, select_names
 from vnnbench.instances.suites.suite import PlannedInstance, Suite
 
@@ -26,7 +28,8 @@ class GenerationOptions:
 
     data_folder: the folder of data sets that are not in the package. networks_from: a library whose dense and finetuned
     networks replace training. key_file: its bytes decide which problems get planted answers; without it the suite does
-    (`planting`). jobs: number of worker processes. device: trains the networks, "cpu" or "cuda".
+    (`planting`). jobs: number of worker processes. device: trains the networks, "cpu" or "cuda". elsewhere: makes
+    workers on other machines, which share the folder of the library that it is given; None for processes here.
     """
 
     data_folder: Path | None = None
@@ -34,6 +37,11 @@ class GenerationOptions:
     key_file: Path | None = None
     jobs: int = 1
     device: str = "cpu"
+    elsewhere: Callable[[Path], AbstractContextManager[Submit]] | None = None
+
+    def workers(self, folder: Path) -> AbstractContextManager[Submit]:
+        """Return the workers for a library in a folder, as a context manager."""
+        return workers(self.jobs) if self.elsewhere is None else self.elsewhere(folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,12 @@ def worker_pool(jobs: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=start_worker)
 
 
+Submit = Callable[..., Future[Any]]
+"""What submits work, a function and its arguments, to workers."""
+
+
 @contextmanager
-def workers(jobs: int) -> Iterator[Callable[..., Future[Any]]]:
+def workers(jobs: int) -> Iterator[Submit]:
     """Yield a function that submits work to a pool of `jobs` processes, also if `jobs` is 1, so that bytes are equal.
 
     Any error, Ctrl-C included, ends the workers at once: their files are written whole or not at all.

@@ -248,7 +248,7 @@ def test_a_walltime_in_which_no_run_would_end_is_refused(library, results, slow)
 def test_workers_of_another_environment_refuse(library, results, slow, monkeypatch):
     """The head has another version of a package than its workers."""
     monkeypatch.setattr("vnnbench.engines.environment.package_versions", lambda: {"highspy": "0.1"})
-    with pytest.raises(ResultsError, match=r"highspy is .* here and 0\.1 where the runs were planned"):
+    with pytest.raises(ResultsError, match=r"highspy is .* here and 0\.1 where the work was planned"):
         execute(library, results, LOCAL, slow)
     assert stored(results) == []
 

@@ -1,0 +1,96 @@
+"""The exchange of a results folder: epochs, jobs, and finished runs until they are in the ledger."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from support.tiny_libraries import CENTRE
+from vnnbench.engines.environment import Environment
+from vnnbench.engines.exchange import Exchange, Jobs
+from vnnbench.engines.finished_run import CarriedRun
+from vnnbench.errors import ResultsError
+
+HERE = Environment({"Python": "3.11.7", "highspy": "1.15.1"})
+
+
+@pytest.fixture
+def exchange(tmp_path) -> Exchange:
+    return Exchange(tmp_path / "results")
+
+
+@pytest.fixture
+def carried(play, steps) -> CarriedRun:
+    play("adv--tight", [steps("adv--tight").incumbent(CENTRE)], "optimize")
+    return CarriedRun.collect(play.finished[0], play.results)
+
+
+def test_a_new_epoch_ends_the_one_before(exchange):
+    first = exchange.begin(HERE)
+    assert exchange.environment(first) == HERE
+    second = exchange.begin(HERE)
+    assert exchange.environment(first) is None
+    assert exchange.environment(second) == HERE
+    exchange.end()
+    assert exchange.environment(second) is None
+
+
+def test_only_the_user_can_read_the_folder_of_an_epoch(exchange):
+    epoch = exchange.begin(HERE)
+    assert stat.S_IMODE((exchange.folder / epoch).stat().st_mode) == 0o700
+
+
+def test_jobs_are_noted_until_the_exchange_is_cleared(exchange):
+    assert exchange.noted_jobs() is None
+    epoch = exchange.begin(HERE)
+    exchange.note_jobs(Jobs("slurm", ("7", "8_1")))
+    assert exchange.noted_jobs() == Jobs("slurm", ("7", "8_1"))
+    exchange.clear(epoch)
+    assert exchange.noted_jobs() is None
+    assert not exchange.folder.exists()
+
+
+def test_a_finished_run_is_there_until_it_is_forgotten(exchange, carried):
+    run = carried.finished.result.run
+    assert exchange.collect(run) is None
+    exchange.forget(run)
+    exchange.publish(carried)
+    assert exchange.collect(run) == exchange.collect(run) == carried.finished
+    assert len(list((exchange.results / "candidates").iterdir())) == 1
+    exchange.forget(run)
+    assert exchange.collect(run) is None
+    assert list((exchange.folder / "finished").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "[" * 1000, '{"jobs": 3, "provider": "slurm"}', '{"provider": 1, "jobs": []}']
+)
+def test_a_broken_file_is_one_line(exchange, text):
+    epoch = exchange.begin(HERE)
+    for name in ("jobs.json", "epoch.json"):
+        (exchange.folder / name).write_text(text)
+    with pytest.raises(ResultsError) as caught:
+        exchange.noted_jobs()
+    assert "\n" not in str(caught.value)
+    (exchange.folder / "epoch.json").write_text(f'{{"epoch": "{epoch}", "environment": [3]}}')
+    with pytest.raises(ResultsError, match="does not describe an environment"):
+        exchange.environment(epoch)
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ({"Python": "3.11.7", "highspy": "1.15.1"}, None),
+        ({"Python": "3.12.1", "highspy": "1.15.1"}, "Python is 3.12.1 here and 3.11.7 where the work was planned"),
+        ({"Python": "3.11.7"}, "highspy is missing here and 1.15.1 where the work was planned"),
+        ({**HERE.facts, "torch": "2.9"}, "torch is 2.9 here and missing where the work was planned"),
+    ],
+)
+def test_the_first_difference_of_environments_is_named(found, line):
+    assert Environment(found).mismatch(HERE) == line
+
+
+def test_the_manifest_of_a_library_is_part_of_the_environment(library, values):
+    assert Environment.here(library).mismatch(Environment.here(library)) is None
+    assert "the library's manifest is" in str(Environment.here(library).mismatch(Environment.here(values)))
