@@ -46,9 +46,9 @@ def run_plan_on(
 
     A run that the engine hands back twice is committed once. retry: runs whose newest attempt ended in one of these
     ways get another attempt; earlier attempts are kept. Runs that workers of a killed head have finished are committed
-    first. On Ctrl-C or an error all runs are stopped, those that have
-    finished are committed, and the exception is raised. When all are committed, the library's proven answers to their
-    problems are checked and copied beside the ledger.
+    first. On Ctrl-C or an error all runs are stopped, those that have finished are committed, and the exception is
+    raised. When all are committed, the library's proven answers to their problems are checked and copied beside the
+    ledger.
 
     Raises `ResultsError`, `InputError`.
     """
@@ -80,5 +80,6 @@ def run_plan_on(
             if (done := exchange.collect(run.name)) is not None:
                 commit(done)
         engine.execute([run for run in todo if run.name not in finished], commit)
+        exchange.clear(ledger.has)
         copy_proven(library, rows, results, known, progress)
     return list(finished.values())

@@ -185,6 +185,11 @@ class Cluster:
         return f"three jobs in a row have failed ({said}); their logs are in {self.folder / 'scripts'}"
 
     @property
+    def has_running_jobs(self) -> bool:
+        """Whether the scheduler says that a job is running, as far as it was asked."""
+        return any(status.state is JobState.RUNNING for status in self._executor.status_facade.values())
+
+    @property
     def status(self) -> str:
         """The numbers of running and of waiting jobs, in words."""
         states = [status.state for status in self._executor.status_facade.values()]

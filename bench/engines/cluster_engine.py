@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from vnnbench.engines.base import Engine, HandBack
-from vnnbench.engines.cluster import Cluster, ManagerLost, WorkerLost, cancel_noted
+from vnnbench.engines.cluster import LOST_SECONDS, Cluster, ManagerLost, WorkerLost, cancel_noted
 from vnnbench.engines.cluster_options import ClusterOptions
 from vnnbench.engines.cluster_worker import Answer, RunOrder
 from vnnbench.engines.environment import Environment
@@ -73,7 +74,6 @@ class ClusterEngine(Engine):
                 f"{_given_up(head.given_up)} given up, because its workers died each time, possibly out of memory; "
                 "all others are done"
             )
-        exchange.clear(epoch)
 
     def _drain_seconds(self, planned: Sequence[PlannedRun]) -> int | None:
         """Return after how many seconds a job takes no more runs, so that the longest of them still ends. Raises
@@ -114,12 +114,14 @@ class _Head:
         self._threads, self._hand_back = threads, hand_back
         self._waiting: dict[bool, deque[PlannedRun]] = {False: deque(), True: deque()}  # by whether it is Gurobi's
         self._finished: SimpleQueue[tuple[PlannedRun, Future[str]]] = SimpleQueue()
-        self._losses: Counter[str] = Counter()
+        self._losses: dict[str, float] = defaultdict(float)
+        self._heard, self._longest = time.monotonic(), 0.0
         self._status, self._n_gurobi = "", 0
         self.pending: dict[str, PlannedRun] = {}
         self.given_up: list[PlannedRun] = []
 
     def execute(self, planned: Sequence[PlannedRun]) -> None:
+        self._longest = max(map(needed_seconds, planned))
         for run in planned:
             self._waiting[_is_gurobi(run)].append(run)
         while any(self._waiting.values()) or self.pending:
@@ -128,11 +130,22 @@ class _Head:
                 run, future = self._finished.get(timeout=_WAIT_SECONDS)
             except Empty:
                 self._cluster.check()
+                self._check_progress()
                 self._tell_status()
                 continue
+            self._heard = time.monotonic()
             del self.pending[run.name]
             self._n_gurobi -= _is_gurobi(run)
             self._end(run, future)
+
+    def _check_progress(self) -> None:
+        """Raise `ResultsError` when workers keep their runs for longer than any run takes: Parsl's can come to wait for
+        each other when one is killed, and a scheduler can forget a job."""
+        if not self._cluster.has_running_jobs:
+            self._heard = time.monotonic()
+        silent = time.monotonic() - self._heard
+        if silent > self._longest + 2 * LOST_SECONDS:
+            raise ResultsError(f"no worker has ended a run for {silent:.0f} s; give the same command again")
 
     def _submit(self) -> None:
         """Submit runs as far as there may be more: all at once, but for Gurobi's where licences are limited."""
@@ -168,7 +181,7 @@ class _Head:
             if error is None and (text := Answer.decode(future.result()).text):
                 self._engine.note(text)
         elif isinstance(error, WorkerLost | ManagerLost):
-            self._losses[run.name] += 1.0 if isinstance(error, WorkerLost) else 0.1  # type: ignore[assignment]
+            self._losses[run.name] += 1.0 if isinstance(error, WorkerLost) else 0.1
             if self._losses[run.name] < MAX_LOSSES:
                 self._waiting[_is_gurobi(run)].append(run)
             else:

@@ -11,6 +11,8 @@ Only the head moves finished runs to their places in the results folder.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ import orjson
 
 from vnnbench.engines.environment import Environment
 from vnnbench.engines.files import read_inside
-from vnnbench.engines.finished_run import CarriedRun, publish, read_published, unpublish
+from vnnbench.engines.finished_run import CarriedRun, publish, put_published, unpublish
 from vnnbench.errors import ResultsError
 from vnnbench.instances.files import parse_json, remove_folder, write_atomic
 from vnnbench.limits import EXCHANGE_LIMIT
@@ -43,6 +45,7 @@ class Exchange:
     def __init__(self, results: Path) -> None:
         self.results = results
         self.folder = results / FOLDER
+        self._remover = ThreadPoolExecutor(1, thread_name_prefix="remover")
 
     # -- the head ------------------------------------------------------------------------------------------------------
 
@@ -78,22 +81,35 @@ class Exchange:
 
     def collect(self, name: str) -> FinishedRun | None:
         """Move the files of a finished run to their places in the results folder, and return it; None where no such run
-        is finished. It stays finished here until `forget`. Raises `ResultsError`, `LibraryError`."""
-        carried = read_published(self.folder / _FINISHED, name)
-        return None if carried is None else carried.put(self.results)
+        is finished. It stays finished here until `forget`. Raises `ResultsError`."""
+        return put_published(self.folder / _FINISHED, name, self.results)
 
     def forget(self, name: str) -> None:
-        """Remove a finished run that is in the ledger, if it is here."""
-        unpublish(self.folder / _FINISHED, name)
+        """Remove a finished run that is in the ledger, if it is here. That takes a file server as long as all else, so
+        it is done in a thread of its own, until `clear`."""
+        if self.folder.is_dir():
+            self._remover.submit(unpublish, self.folder / _FINISHED, name)
 
-    def clear(self, epoch: str) -> None:
-        """Remove what an epoch has left after its last run: the keys, the logs, and runs that were executed twice."""
-        for folder in (epoch, _FINISHED):
-            remove_folder(self.folder / folder)
-        for name in (_EPOCH, _JOBS):
-            (self.folder / name).unlink(missing_ok=True)
-        with suppress(OSError):  # an earlier epoch, which ended in an error, has left its logs
-            self.folder.rmdir()
+    def clear(self, is_stored: Callable[[str], bool]) -> None:
+        """Remove all that is left here after the last run of a plan: keys, logs, what killed workers have begun, and
+        the finished runs that are stored in the ledger. Those of another plan stay."""
+        self._remover.shutdown()
+        if not self.folder.is_dir():
+            return
+        finished = self.folder / _FINISHED
+        for record in finished.glob("*.json"):
+            if is_stored(record.stem):
+                unpublish(finished, record.stem)
+        kept = [record.stem for record in finished.glob("*.json")]
+        begun = [path for path in finished.glob("*-*") if not any(path.name.startswith(name) for name in kept)]
+        for path in (*begun, *(path for path in self.folder.iterdir() if path != finished)):
+            if path.is_dir():
+                remove_folder(path)
+            else:
+                path.unlink(missing_ok=True)
+        for folder in (finished, self.folder):
+            with suppress(OSError):  # it has runs of another plan
+                folder.rmdir()
 
     # -- the workers ---------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ import orjson
 
 from vnnbench.engines.files import read_inside, sync_folder, write_new
 from vnnbench.errors import ResultsError
-from vnnbench.instances.files import parse_json, remove_folder, sha256, unzip, write_atomic
+from vnnbench.instances.files import TEMPORARY_SUFFIX, parse_json, remove_folder, sha256, unzip
 from vnnbench.judging.candidates import MAX_FILE_BYTES, candidates_bytes, candidates_path
 from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow
 from vnnbench.ledger.validity import checked_trajectory, judgement_defect, machine_defect, result_defect
@@ -55,14 +55,6 @@ class CarriedRun:
             return cls(finished, candidates_bytes(candidates_path(results, run)), log.read_bytes())
         except OSError as error:
             raise ResultsError(f"{log}: cannot be read ({error.strerror})") from error
-
-    def put(self, results: Path) -> FinishedRun:
-        """Write the files to their places in a results folder, and return the run. Raises `LibraryError` when they
-        cannot be written."""
-        run = self.finished.result.run
-        write_atomic(log_path(results, run), self.log)
-        write_atomic(candidates_path(results, run), self.candidates)
-        return self.finished
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -145,6 +137,36 @@ def read_published(folder: Path, name: str) -> CarriedRun | None:
     It is trusted as far as a ledger is: it must be complete, and each field must be one that a run can leave, but no
     candidate is judged again. Raises `ResultsError`, in one line, where that does not hold.
     """
+    found = _read(folder, name)
+    return None if found is None else found[0]
+
+
+def put_published(folder: Path, name: str, results: Path) -> FinishedRun | None:
+    """Put the files of a finished run to their places in a results folder of the same file system, and return the run;
+    None where none is published.
+
+    They are linked, not copied, because flushing them again would take most of the time of a head. The run is read as
+    `read_published` does. Raises `ResultsError`.
+    """
+    found = _read(folder, name)
+    if found is None:
+        return None
+    run, own = found
+    for file, place in ((LOG, log_path(results, name)), (CANDIDATES, candidates_path(results, name))):
+        temporary = place.with_name(f".{place.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            temporary.unlink(missing_ok=True)
+            temporary.hardlink_to(own / file)
+            temporary.replace(place)  # an earlier attempt to collect it may have been killed
+            temporary.unlink(missing_ok=True)  # rename(2) leaves both names of one file
+        except OSError as error:
+            raise ResultsError(f"{place}: cannot be written ({error.strerror})") from error
+    return run.finished
+
+
+def _read(folder: Path, name: str) -> tuple[CarriedRun, Path] | None:
+    """Return a finished run and its writer's folder."""
     record = _read_record(folder, name)
     if record is None:
         return None
@@ -162,7 +184,7 @@ def read_published(folder: Path, name: str) -> CarriedRun | None:
     run = _checked(rows["machine"], rows["result"], rows["judgement"], files[CANDIDATES], files[LOG], source)
     if run.finished.result.run != name:
         raise ResultsError(f"{source}: {RUN} contains another run")
-    return run
+    return run, folder / f"{name}-{writer}"
 
 
 def _read_record(folder: Path, name: str) -> tuple[str, dict[str, dict[str, str | int]]] | None:

@@ -3,12 +3,13 @@
 Two plans with the scripted solver of the tests, each executed by both engines: short runs, whose time is nearly all
 overhead, and runs of ten seconds. Time counts from the first committed run to the last one, so without the start of
 the workers. Printed are the milliseconds that the cluster adds to a short run, and for the long runs the share of the
-time in which the worker's solver worked. The rounds alternate between the engines. Run it from the repository, on one
+time in which the worker's solver worked. The rounds alternate between the engines. Then the head alone collects runs
+that workers have published: how many a second is what bounds the number of workers. Run it from the repository, on one
 idle core:
 
     taskset -c 0 .venv/bin/python tests/performance/cluster.py
 
-Takes about eight minutes.
+Takes about five minutes.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from support.tiny_libraries import write_tiny_library  # noqa: E402
 from vnnbench.engines.base import Engine  # noqa: E402
 from vnnbench.engines.cluster_engine import ClusterEngine  # noqa: E402
 from vnnbench.engines.cluster_options import ClusterOptions  # noqa: E402
+from vnnbench.engines.exchange import Exchange  # noqa: E402
+from vnnbench.engines.finished_run import CarriedRun  # noqa: E402
 from vnnbench.engines.local import LocalEngine  # noqa: E402
 from vnnbench.harness import run_plan_on  # noqa: E402
 from vnnbench.instances.library.library import Library  # noqa: E402
@@ -70,6 +73,8 @@ def main() -> None:
         local, cluster = least(library, short, Path(folder) / "short", rounds)
         print(f"short runs: local {1000 * local:.0f} ms, cluster {1000 * cluster:.0f} ms a run", flush=True)
         print(f"the cluster adds {1000 * (cluster - local):.0f} ms to a run", flush=True)
+        seconds = collecting(library, short, Path(folder) / "head")
+        print(f"the head takes {1000 * seconds:.1f} ms for a run: {1 / seconds:.0f} a second", flush=True)
         local, cluster = least(library, long, Path(folder) / "long", 1)
         print(
             f"runs of {LONG_SECONDS:g} s: efficiency {LONG_SECONDS / local:.3f} local, "
@@ -96,6 +101,17 @@ def least(library: Library, runs: Sequence[PlannedRun], folder: Path, rounds: in
             run_plan_on(engine, runs, library, results, timed)
             seconds.append(timed.per_run)
     return min(found[0]), min(found[1])
+
+
+def collecting(library: Library, runs: Sequence[PlannedRun], folder: Path) -> float:
+    """Return the seconds that a head takes to bring a published run into its ledger."""
+    own, results = folder / "worker", folder / "results"
+    exchange = Exchange(results)
+    for done in run_plan_on(LocalEngine(library, own, 1), runs, library, own, Silent()):
+        exchange.publish(CarriedRun.collect(done, own))
+    timed = Timed()
+    run_plan_on(LocalEngine(library, results, 1), runs, library, results, timed)
+    return timed.per_run
 
 
 if __name__ == "__main__":

@@ -267,3 +267,18 @@ def test_a_run_that_loses_too_many_workers_is_given_up_and_the_others_are_done(
         execute(library, results, LOCAL, slow, At(2, kill_workers))
     assert len(stored(results)) == len(slow) - 1
     assert len(execute(library, results, LOCAL, slow)) == 1
+
+
+def test_workers_that_keep_their_runs_end_the_head_in_one_line(library, results, slow, mark, monkeypatch):
+    """Their pool is stopped: nothing comes back, and the job runs on."""
+    monkeypatch.setattr(cluster_engine, "needed_seconds", lambda run: 0.0)
+    monkeypatch.setattr(cluster_engine, "LOST_SECONDS", 2)
+
+    def stop_workers() -> None:
+        for server in with_words(mark, "vnnbench.isolation.fork_server"):
+            with suppress(psutil.NoSuchProcess, AttributeError):
+                server.parent().suspend()
+
+    with pytest.raises(ResultsError, match=r"no worker has ended a run for \d+ s; give the same command again"):
+        execute(library, results, LOCAL, slow, At(2, stop_workers))
+    assert sorted(stored(results) + execute(library, results, LOCAL, slow)) == names(slow) == stored(results)

@@ -11,7 +11,7 @@ import pytest
 from support.silent import Silent
 from support.tiny_libraries import GOOD
 from vnnbench.engines.base import Engine
-from vnnbench.engines.finished_run import CarriedRun, publish, read_published
+from vnnbench.engines.finished_run import CarriedRun, publish, put_published
 from vnnbench.engines.local import LocalEngine
 from vnnbench.engines.planned_run import parse_planned, planned_json
 from vnnbench.errors import ResultsError
@@ -112,9 +112,9 @@ class ByFiles(Engine):
         for number in range(self.workers):
             self.work(number, [(run.name, planned_json(run)) for run in planned])
         for run in planned:
-            carried = read_published(self.shared / "finished", run.name)
-            assert carried is not None
-            hand_back(carried.put(self.results))
+            finished = put_published(self.shared / "finished", run.name, self.results)
+            assert finished is not None
+            hand_back(finished)
 
     def work(self, number, runs) -> None:
         """Do the part of a worker, which knows the library, the folder and the JSON of its runs."""

@@ -17,7 +17,7 @@ HERE = Environment({"Python": "3.11.7", "highspy": "1.15.1"})
 
 @pytest.fixture
 def exchange(tmp_path) -> Exchange:
-    return Exchange(tmp_path / "results")
+    return Exchange(tmp_path / "head")
 
 
 @pytest.fixture
@@ -43,10 +43,10 @@ def test_only_the_user_can_read_the_folder_of_an_epoch(exchange):
 
 def test_jobs_are_noted_until_the_exchange_is_cleared(exchange):
     assert exchange.noted_jobs() is None
-    epoch = exchange.begin(HERE)
+    exchange.begin(HERE)
     exchange.note_jobs(Jobs("slurm", ("7", "8_1")))
     assert exchange.noted_jobs() == Jobs("slurm", ("7", "8_1"))
-    exchange.clear(epoch)
+    exchange.clear(lambda name: True)
     assert exchange.noted_jobs() is None
     assert not exchange.folder.exists()
 
@@ -56,11 +56,29 @@ def test_a_finished_run_is_there_until_it_is_forgotten(exchange, carried):
     assert exchange.collect(run) is None
     exchange.forget(run)
     exchange.publish(carried)
+    (exchange.results / "candidates").mkdir()
+    (exchange.results / "candidates" / f"{run}.npz").write_text("of a head that was killed")
     assert exchange.collect(run) == exchange.collect(run) == carried.finished
     assert len(list((exchange.results / "candidates").iterdir())) == 1
     exchange.forget(run)
+    exchange._remover.shutdown()
     assert exchange.collect(run) is None
     assert list((exchange.folder / "finished").iterdir()) == []
+    assert [path.name for path in (exchange.results / "logs").iterdir()] == [f"{run}.log.gz"]
+    assert [path.name for path in (exchange.results / "candidates").iterdir()] == [f"{run}.npz"]
+
+
+def test_what_is_left_is_removed_but_for_runs_that_are_not_stored(exchange, carried):
+    run, epoch = carried.finished.result.run, exchange.begin(HERE)
+    (exchange.folder / epoch / "parsl.log").write_text("said")
+    exchange.publish(carried)
+    (exchange.folder / "finished" / f"{'ab' * 8}-{'0' * 32}").mkdir()  # begun by a worker that was killed
+    Exchange(exchange.results).clear(lambda name: False)
+    assert [path.name for path in exchange.folder.iterdir()] == ["finished"]
+    assert exchange.collect(run) == carried.finished
+    assert len(list((exchange.folder / "finished").iterdir())) == 2
+    Exchange(exchange.results).clear(lambda name: name == run)
+    assert not exchange.folder.exists()
 
 
 @pytest.mark.parametrize(

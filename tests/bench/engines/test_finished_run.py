@@ -16,7 +16,7 @@ import pytest
 
 import vnnbench.engines.finished_run
 from support.tiny_libraries import BEST, CENTRE
-from vnnbench.engines.finished_run import CANDIDATES, LOG, RUN, CarriedRun, publish, read_published
+from vnnbench.engines.finished_run import CANDIDATES, LOG, RUN, CarriedRun, publish, put_published, read_published
 from vnnbench.errors import ResultsError
 from vnnbench.instances.files import sha256
 
@@ -54,7 +54,7 @@ def test_finished_run_comes_back_as_it_was(carried, folder, play, tmp_path):
     assert publish(folder, carried)
     found = read_published(folder, name_of(carried))
     assert repr(found) == repr(carried)  # 1 is not 1.0, nor -0.0 0.0
-    assert found is not None and found.put(tmp_path / "head") == carried.finished
+    assert put_published(folder, name_of(carried), tmp_path / "head") == carried.finished
     kept = [path.relative_to(play.results) for path in play.results.rglob("*.*z*")]
     assert len(kept) == 2
     assert all((tmp_path / "head" / path).read_bytes() == (play.results / path).read_bytes() for path in kept)
@@ -117,7 +117,7 @@ def test_among_simultaneous_writers_one_wins_and_its_files_are_whole(carried, fo
 KILLED = """
 import os, sys
 from pathlib import Path
-from vnnbench.engines.finished_run import publish, read_published
+from vnnbench.engines.finished_run import publish, put_published, read_published
 source, folder, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 run = read_published(source, name)
 
