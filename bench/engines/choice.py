@@ -43,7 +43,11 @@ class EngineChoice:
             )
         if find_spec("parsl") is None:
             raise UsageError(f"--engine {PARSL}: Parsl is not installed; pip install 'vnnbench[cluster]'")
-        return cls(jobs, ClusterOptions.parse(options))
+        cluster = ClusterOptions.parse(options)
+        from vnnbench.engines.providers import make_provider  # Parsl takes half a second to import
+
+        make_provider(cluster, 1, "")  # so that a wrong option is refused before anything begins
+        return cls(jobs, cluster)
 
     @property
     def at_a_time(self) -> int:
@@ -63,6 +67,6 @@ class EngineChoice:
         """Return the engine for runs on a library. note: is called with facts for the user, one line each."""
         if self.cluster is None:
             return LocalEngine(library, results, self.jobs)
-        from vnnbench.engines.cluster_engine import ClusterEngine  # Parsl takes half a second to import
+        from vnnbench.engines.cluster_engine import ClusterEngine
 
         return ClusterEngine(library, results, self.cluster, note)

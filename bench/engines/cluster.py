@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
+import re
 import socket
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,8 +31,8 @@ from parsl.jobs.states import TERMINAL_STATES, JobState
 from parsl.jobs.strategy import Strategy
 
 from vnnbench.engines.cluster_options import ClusterOptions
-from vnnbench.engines.providers import cancel, make_provider
-from vnnbench.errors import ResultsError
+from vnnbench.engines.providers import end_marked, make_provider
+from vnnbench.errors import ResultsError, UsageError
 from vnnbench.instances.files import remove_folder
 from vnnbench.leaderboard.text import count
 
@@ -92,17 +91,21 @@ class Cluster:
         drain_seconds: int | None,
         on_jobs: Callable[[tuple[str, ...]], None],
     ) -> None:
-        self.folder, self._on_jobs = folder, on_jobs
-        self.provider = make_provider(options, cores)
+        _check_plain(folder)
+        _check_plain(Path(sys.executable))
+        self.folder, self._options, self._on_jobs = folder, options, on_jobs
+        self.provider = make_provider(options, cores, folder.name)
         self.provider.script_dir = str(folder / "scripts")
-        python = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
-        pool = f"{python} -P -m parsl.executors.high_throughput.process_worker_pool"
+        pool = f"{sys.executable} -P -m parsl.executors.high_throughput.process_worker_pool"
         self._executor = _Executor(
             label="vnnbench",
             provider=self.provider,
             # Found by this interpreter, not through PATH, where another installation may come first.
             launch_cmd=DEFAULT_LAUNCH_CMD.replace("process_worker_pool.py", pool),
-            interchange_launch_cmd=[sys.executable, "-P", "-m", "vnnbench.engines.interchange", str(os.getpid())],
+            interchange_launch_cmd=[
+                *(sys.executable, "-P", "-m", "vnnbench.engines.interchange", str(os.getpid())),
+                str(folder / "interchange.log"),
+            ],
             address=_LOOPBACK,
             cores_per_worker=cores,
             max_workers_per_node=options.workers_per_node,
@@ -129,9 +132,12 @@ class Cluster:
         self._executor.run_dir = str(self.folder)
         try:
             self._executor.start()  # type: ignore[no-untyped-call]
-        except BaseException:
+        except BaseException as error:
             self.__exit__(None, None, None)
-            raise
+            if not isinstance(error, Exception):
+                raise
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ResultsError(f"{self.folder}: the interchange could not be started ({said})") from error
         self._poller.start()
         return self
 
@@ -143,7 +149,10 @@ class Cluster:
             self._poller.join(2 * _ANSWER_SECONDS)
         jobs = self._executor.blocks_to_job_id
         ended = {block for block, status in self._executor.status_facade.items() if status.state in TERMINAL_STATES}
-        cancel(self.provider, [job for block, job in jobs.items() if block not in ended])
+        if running := [job for block, job in jobs.items() if block not in ended]:
+            self.provider.cancel(running)
+        if self._options.provider == "local":
+            end_marked(self.folder.name)  # also what a killed pool has left
         self._executor.shutdown()
         _log_to(None)
         remove_folder(self.folder / self._executor.label / "certificates")
@@ -207,11 +216,11 @@ class Cluster:
                 self._executor.poll_facade()
                 self._executor.handle_errors(self._executor.status_facade)
                 strategy.strategize([self._executor])
+                if len(jobs := dict(self._executor.blocks_to_job_id)) > noted:
+                    noted = len(jobs)
+                    self._on_jobs(tuple(jobs.values()))
             except Exception:
                 logging.getLogger("parsl").exception("the jobs could not be polled")
-            if len(jobs := dict(self._executor.blocks_to_job_id)) > noted:
-                noted = len(jobs)
-                self._on_jobs(tuple(jobs.values()))
             if self._stopped.wait(_POLL_SECONDS):
                 return
 
@@ -222,10 +231,10 @@ def own_addresses() -> set[str]:
     return {address.address for address in found if address.family is socket.AF_INET}
 
 
-def cancel_noted(options: ClusterOptions, jobs: tuple[str, ...]) -> None:
-    """Cancel the jobs of an earlier head with such a provider; those that have ended are left alone."""
-    with suppress(ProcessLookupError):
-        cancel(make_provider(options, 1), list(jobs))
+def _check_plain(path: Path) -> None:
+    """Raise `UsageError` for a path that a shell, or a template of Parsl, would read otherwise."""
+    if wrong := re.search(r"[^A-Za-z0-9_@+=:,./-]", str(path)):
+        raise UsageError(f"{path}: a cluster's scripts need a path without {wrong[0]!r}; name another folder")
 
 
 def _log_to(path: Path | None) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from vnnbench.engines.base import Engine, HandBack
-from vnnbench.engines.cluster import LOST_SECONDS, Cluster, ManagerLost, WorkerLost, cancel_noted
+from vnnbench.engines.cluster import LOST_SECONDS, Cluster, ManagerLost, WorkerLost
 from vnnbench.engines.cluster_options import ClusterOptions
 from vnnbench.engines.cluster_worker import Answer, RunOrder
 from vnnbench.engines.environment import Environment
 from vnnbench.engines.exchange import Exchange, Jobs
 from vnnbench.engines.planned_run import planned_json
+from vnnbench.engines.providers import cancel_noted
 from vnnbench.errors import ResultsError, UsageError
 from vnnbench.instances.library.library import Library
 from vnnbench.isolation.supervisor import GRACE_SECONDS
@@ -53,22 +54,26 @@ class ClusterEngine(Engine):
         drain_seconds = self._drain_seconds(planned)
         exchange = Exchange(self.results)
         if (left := exchange.noted_jobs()) is not None and left.provider == self.options.provider:
-            cancel_noted(self.options, left.ids)
+            cancel_noted(self.options, left.epoch, left.ids)
         epoch = exchange.begin(Environment.here(self.library))
 
         def note_jobs(ids: tuple[str, ...]) -> None:
-            exchange.note_jobs(Jobs(self.options.provider, ids))
+            exchange.note_jobs(Jobs(self.options.provider, epoch, ids))
 
         threads = max(run.limits.threads for run in planned)
-        with Cluster(exchange.folder / epoch, self.options, threads, drain_seconds, note_jobs) as cluster:
-            head = _Head(self, exchange, epoch, cluster, threads, hand_back)
-            try:
-                head.execute(planned)
-            finally:
-                exchange.end()
-                unfinished = head.pending
-        for run in unfinished.values():  # after an exception: what ended meanwhile
-            head.take(run)
+        head = None
+        try:
+            with Cluster(exchange.folder / epoch, self.options, threads, drain_seconds, note_jobs) as cluster:
+                head = _Head(self, exchange, epoch, cluster, threads, hand_back)
+                try:
+                    head.execute(planned)
+                finally:
+                    exchange.end()
+        finally:
+            if head is not None:
+                exchange.forget_jobs()
+                for run in head.pending.values():  # after an exception: what ended meanwhile
+                    head.take(run)
         if head.given_up:
             raise ResultsError(
                 f"{_given_up(head.given_up)} given up, because its workers died each time, possibly out of memory; "

@@ -52,6 +52,8 @@ class ClusterOptions:
             raise UsageError(
                 f"--engine-option walltime={walltime[:40]}: provider {provider} ends no jobs; leave it out"
             )
+        if provider == "local" and "address" in given:
+            raise UsageError("--engine-option address: the workers of provider local are on this machine; leave it out")
         return cls(
             provider,
             _count(given, "blocks") or 1,

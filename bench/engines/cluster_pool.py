@@ -38,16 +38,23 @@ def cluster_workers(options: ClusterOptions, folder: Path) -> Iterator[Submit]:
     """
     own = folder.absolute() / STATE / f"cluster-{uuid.uuid4().hex}"
     own.mkdir(parents=True, mode=0o700)
-    with Cluster(own, options, 1, None, lambda jobs: None) as cluster:
-        pool = _Pool(cluster)
-        watch = threading.Thread(target=pool.watch, name="cluster", daemon=True)
-        watch.start()
-        try:
-            yield pool.submit
-        finally:
-            pool.ended.set()
-            watch.join()
-    remove_folder(own)
+    failed = False
+    try:
+        with Cluster(own, options, 1, None, lambda jobs: None) as cluster:
+            pool = _Pool(cluster)
+            watch = threading.Thread(target=pool.watch, name="cluster", daemon=True)
+            watch.start()
+            try:
+                yield pool.submit
+            finally:
+                pool.ended.set()
+                watch.join()
+    except Exception:
+        failed = True  # its logs may say why
+        raise
+    finally:
+        if not failed:
+            remove_folder(own)
 
 
 class _Pool:

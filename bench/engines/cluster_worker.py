@@ -125,7 +125,7 @@ class _Worker:
         self._cores, self._shortage = reservation.sets[0], reservation.shortage
         if not is_confined():
             self._cores = ()
-            self._shortage = "its job may use cores that were not granted to it, which other jobs can use too"
+            self._shortage = "its job may use cores that it was not granted, as others may: its runs count as disturbed"
         self._machine = machine_facts()
         self._cache = InstanceCache(self.library, 1)
         self._prepared: dict[str, Prepared] = {}
@@ -147,8 +147,7 @@ class _Worker:
         self.exchange.publish(CarriedRun.collect(finished, self._scratch))
         for path in (log_path(self._scratch, planned.name), candidates_path(self._scratch, planned.name)):
             path.unlink()
-        shortage = f"{os.uname().nodename}: {self._shortage}; its runs count as disturbed"
-        return Answer("published", shortage if not self._cores else "")
+        return Answer("published", f"{os.uname().nodename}: {self._shortage}" if self._shortage else "")
 
     def _prepare(self, planned: PlannedRun) -> Prepared:
         """Return the prepared solver of a run, which must be of the planned version. Raises `ResultsError`."""

@@ -1,7 +1,7 @@
 """The folder in which the head of a cluster and its workers exchange runs: RESULTS/.exchange, which all machines share.
 
     epoch.json       {"epoch", "environment"}: the head at work; a worker of another epoch refuses new runs
-    jobs.json        {"provider", "jobs": [id]}: the jobs of this head, which the next one cancels
+    jobs.json        {"provider", "epoch", "jobs": [id]}: the jobs of this head, which the next one cancels
     finished/        the finished runs (`finished_run`), until the head has them in the ledger
     EPOCH/           keys, logs and scripts of Parsl
 
@@ -33,9 +33,11 @@ _EPOCH, _JOBS, _FINISHED = "epoch.json", "jobs.json", "finished"
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The jobs that a head has submitted. provider: as `--engine-option provider` names it. ids: as it names them."""
+    """The jobs that a head has submitted in an epoch. provider: as `--engine-option provider` names it. ids: as the
+    provider names them."""
 
     provider: str
+    epoch: str
     ids: tuple[str, ...]
 
 
@@ -62,22 +64,27 @@ class Exchange:
         return epoch
 
     def end(self) -> None:
-        """End the epoch, if there is one: its workers refuse new runs from now on."""
-        (self.folder / _EPOCH).unlink(missing_ok=True)
+        """End the epoch, if there is one: its workers refuse new runs from now on. Raises `ResultsError`."""
+        self._remove(_EPOCH)
 
     def note_jobs(self, jobs: Jobs) -> None:
         """Write down the jobs of this head, in place of those of an earlier one."""
-        write_atomic(self.folder / _JOBS, orjson.dumps({"provider": jobs.provider, "jobs": jobs.ids}))
+        document = {"provider": jobs.provider, "epoch": jobs.epoch, "jobs": jobs.ids}
+        write_atomic(self.folder / _JOBS, orjson.dumps(document))
+
+    def forget_jobs(self) -> None:
+        """Remove the note of jobs that are cancelled. Raises `ResultsError`."""
+        self._remove(_JOBS)
 
     def noted_jobs(self) -> Jobs | None:
         """Return the jobs that the last head has noted; None where there are none. Raises `ResultsError`."""
         document = self._read(_JOBS)
         if document is None:
             return None
-        provider, ids = document.get("provider"), document.get("jobs")
-        if not (isinstance(provider, str) and isinstance(ids, list) and all(isinstance(job, str) for job in ids)):
+        provider, epoch, ids = (document.get(name) for name in ("provider", "epoch", "jobs"))
+        if not isinstance(ids, list) or not all(isinstance(text, str) for text in (provider, epoch, *ids)):
             raise ResultsError(f"{self.folder / _JOBS}: does not list jobs")
-        return Jobs(provider, tuple(ids)) if ids else None
+        return Jobs(str(provider), str(epoch), tuple(ids)) if ids else None
 
     def collect(self, name: str) -> FinishedRun | None:
         """Move the files of a finished run to their places in the results folder, and return it; None where no such run
@@ -106,7 +113,7 @@ class Exchange:
             if path.is_dir():
                 remove_folder(path)
             else:
-                path.unlink(missing_ok=True)
+                self._remove(path.name)
         for folder in (finished, self.folder):
             with suppress(OSError):  # it has runs of another plan
                 folder.rmdir()
@@ -123,6 +130,12 @@ class Exchange:
     def publish(self, run: CarriedRun) -> None:
         """Write a finished run, unless another worker was faster. Raises `ResultsError`."""
         publish(self.folder / _FINISHED, run)
+
+    def _remove(self, name: str) -> None:
+        try:
+            (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise ResultsError(f"{self.folder / name}: cannot be removed ({error.strerror})") from error
 
     def _read(self, name: str) -> dict[str, object] | None:
         path = self.folder / name

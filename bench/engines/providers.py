@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 from parsl.jobs.states import JobState, JobStatus
 from parsl.launchers import SingleNodeLauncher, SrunLauncher
 from parsl.providers import (
@@ -23,7 +27,7 @@ from parsl.providers import (
 from parsl.providers.base import ExecutionProvider
 
 from vnnbench.engines.cluster_options import ClusterOptions
-from vnnbench.errors import UsageError
+from vnnbench.errors import ResultsError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,17 @@ _KINDS = {
     "condor": _Kind(CondorProvider, "condor_submit", ("cores_per_slot",)),
     "kubernetes": _Kind(KubernetesProvider, None, ("init_cpu", "max_cpu")),
 }
+MARK = "VNNBENCH_CLUSTER"
+"""The environment variable by which the processes of a cluster are known."""
+_JOB = re.compile(r"[A-Za-z0-9_.@\[\]-]{1,200}")
+"""The ids of jobs: nothing that a shell would read otherwise."""
 _OURS = ("init_blocks", "min_blocks", "max_blocks", "parallelism", "launcher", "walltime", "regex_job_id")
 """Parameters of providers that follow from other options."""
 
 
-def make_provider(options: ClusterOptions, cores_per_worker: int) -> ExecutionProvider:
-    """Return the provider for the options, whose workers have `cores_per_worker` cores each. Raises `UsageError`."""
+def make_provider(options: ClusterOptions, cores_per_worker: int, mark: str) -> ExecutionProvider:
+    """Return the provider for the options, whose workers have `cores_per_worker` cores each. mark: the value of MARK in
+    the environment of all their processes. Raises `UsageError`."""
     kind = _KINDS[options.provider]
     if kind.program is not None and shutil.which(kind.program) is None:
         raise UsageError(f"--engine-option provider={options.provider}: {kind.program} is not on this machine's PATH")
@@ -65,7 +74,10 @@ def make_provider(options: ClusterOptions, cores_per_worker: int) -> ExecutionPr
         given["launcher"] = SrunLauncher()
     elif "launcher" in parameters:
         given["launcher"] = SingleNodeLauncher()
-    given["worker_init"] = "\n".join(filter(None, [given.get("worker_init", ""), _granted()]))
+    for name, parameter in parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in given:
+            raise UsageError(f"--engine-option {name}: provider {options.provider} needs it")
+    given["worker_init"] = "\n".join(filter(None, [given.get("worker_init", ""), _granted(), f"export {MARK}={mark}"]))
     try:
         return kind.make(init_blocks=0, min_blocks=0, max_blocks=options.blocks, parallelism=1, **given)
     except Exception as error:  # each provider has errors of its own
@@ -73,13 +85,25 @@ def make_provider(options: ClusterOptions, cores_per_worker: int) -> ExecutionPr
         raise UsageError(f"--engine-option provider={options.provider}: {what[0]}") from error
 
 
-def cancel(provider: ExecutionProvider, jobs: list[str]) -> None:
-    """Cancel jobs, also those that another process has submitted by such a provider."""
-    known: dict[Any, Any] = provider.resources
-    for job in jobs:
-        known.setdefault(job, {"job_id": job, "remote_pid": job, "status": JobStatus(JobState.UNKNOWN)})
-    if jobs:
-        provider.cancel(jobs)
+def cancel_noted(options: ClusterOptions, mark: str, jobs: Sequence[str]) -> None:
+    """Cancel the jobs of an earlier head: those of this machine by their mark, others by their ids, of which each goes
+    into a command of the scheduler. Raises `UsageError`, `ResultsError`."""
+    if (wrong := next((job for job in jobs if not _JOB.fullmatch(job)), None)) is not None:
+        raise ResultsError(f"{wrong[:40]!r} is not the id of a job of {options.provider}")
+    if options.provider == "local":
+        end_marked(mark)
+    elif jobs:
+        provider = make_provider(options, 1, mark)
+        provider.resources.update({job: {"job_id": job, "status": JobStatus(JobState.UNKNOWN)} for job in jobs})
+        provider.cancel(list(jobs))
+
+
+def end_marked(mark: str) -> None:
+    """Kill the processes of this user on this machine that have this mark."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.uids().real == os.getuid() and process.environ().get(MARK) == mark:
+                process.kill()
 
 
 def _granted() -> str:
@@ -99,9 +123,12 @@ def _value(options: ClusterOptions, parameters: Mapping[str, inspect.Parameter],
             return {"true": True, "false": False}[text]
         if kind is list:
             return [(claim, mount) for claim, mount in (part.split(":") for part in text.split(","))]
-        return kind(text)
+        value = kind(text)
+        if kind is int and value < 1:
+            raise ValueError
+        return value
     except (KeyError, ValueError):
-        wanted = {bool: "true or false", list: "CLAIM:PATH[,CLAIM:PATH...]", int: "a whole number"}
+        wanted = {bool: "true or false", list: "CLAIM:PATH[,CLAIM:PATH...]", int: "a whole number of at least 1"}
         raise UsageError(f"--engine-option {key}={text[:40]}: must be {wanted.get(kind, 'a number')}") from None
 
 

@@ -3,7 +3,7 @@
 With three networks of each architecture no test can decide, so a statement is counted: over the pairs of baseline and
 pruned network of the architectures and the radius that it is about, it holds, fails, or is not known because a run was
 stopped too early. It is confirmed if it holds for every pair, and these are at least three of each architecture;
-contradicted if it fails for most of at least three; else open.
+contradicted if it fails for most of at least three; too few if it is known for fewer than three; else open.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Counted:
     @property
     def verdict(self) -> Verdict:
         others = self.holds + self.unknown
+        if self.holds + self.fails < CACCIOLA_NETWORKS:
+            return Verdict.TOO_FEW
         if self.fails > others and self.fails + others >= CACCIOLA_NETWORKS:
             return Verdict.CONTRADICTED
         return Verdict.CONFIRMED if self.enough and not self.fails + self.unknown else Verdict.OPEN

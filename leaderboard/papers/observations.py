@@ -4,8 +4,9 @@ A claim is that the mean of a number over pairs of runs is above 0; the module o
 one image are not independent, so images are flipped whole (`sign_flips`).
 
 An observation is confirmed if every one of its claims has a mean above 0 with p at most 5 %; contradicted if one has a
-mean below 0 with p at most 5 % divided by the number of claims (Bonferroni); else it is open. A claim without a pair is
-neither. A conclusion is confirmed if all of its observations are, contradicted if one is, else open.
+mean below 0 with p at most 5 % divided by the number of claims (Bonferroni), which chance alone does in one of 40; too
+few if no claim has enough images for any p of 5 %; else it is open. A claim without a pair is neither. A conclusion is
+confirmed if all of its observations are, contradicted if one is, too few if all are, else open.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE
-from vnnbench.leaderboard.ranking.sign_flips import flip_tests
+from vnnbench.leaderboard.ranking.sign_flips import FEWEST, flip_tests
 from vnnbench.leaderboard.text import markdown_table
 
 
@@ -29,6 +30,7 @@ class Verdict(StrEnum):
     CONFIRMED = "confirmed"
     CONTRADICTED = "contradicted"
     OPEN = "open"
+    TOO_FEW = "too few"
 
     @classmethod
     def of(cls, holds: bool | None) -> Verdict:
@@ -74,6 +76,8 @@ class Observation:
         known = [(claim.mean, claim.p) for claim in self.claims if claim.mean is not None]
         if any(mean < 0 and p * len(self.claims) <= SIGNIFICANCE for mean, p in known):
             return Verdict.CONTRADICTED
+        if all(claim.problems < FEWEST for claim in self.claims):
+            return Verdict.TOO_FEW
         holds = len(known) == len(self.claims) and all(mean > 0 and p <= SIGNIFICANCE for mean, p in known)
         return Verdict.CONFIRMED if holds else Verdict.OPEN
 
@@ -83,12 +87,27 @@ def verdict_of(numbers: Iterable[str], observed: Mapping[str, Verdict]) -> Verdi
     verdicts = {observed[number] for number in numbers}
     if Verdict.CONTRADICTED in verdicts:
         return Verdict.CONTRADICTED
-    return Verdict.CONFIRMED if verdicts == {Verdict.CONFIRMED} else Verdict.OPEN
+    return verdicts.pop() if len(verdicts) == 1 else Verdict.OPEN
+
+
+def named_verdicts(observed: Iterable[tuple[str, Mapping[str, Verdict]]]) -> str:
+    """Return a sentence for each decided verdict that says which runs gave it on which observation; observed: what the
+    runs are of, with the verdict on each number."""
+    of = list(observed)
+    sentences = []
+    for verdict in (Verdict.CONFIRMED, Verdict.CONTRADICTED):
+        named = {
+            number: [name for name, found in of if found[number] is verdict] for number in (of[0][1] if of else ())
+        }
+        listed = [f"{number} by {' and '.join(names)}" for number, names in named.items() if names]
+        sentences += [f"{verdict.capitalize()}: {'; '.join(listed)}."] if listed else []
+    return " ".join(sentences)
 
 
 def verdict_table(observed: Iterable[tuple[str, str, Sequence[Verdict]]]) -> str:
-    """Return as markdown how often each verdict was reached on observations: their numbers, texts and verdicts."""
+    """Return as markdown how often each verdict, in the order of `Verdict`, was reached on observations: their numbers,
+    texts and verdicts."""
     rows = [
         [number, text, *(str(verdicts.count(verdict)) for verdict in Verdict)] for number, text, verdicts in observed
     ]
-    return "\n".join(markdown_table(["", "observation"], [str(verdict) for verdict in Verdict], rows))
+    return "\n".join(markdown_table(["", "observation"], ["conf.", "contr.", "open", "too few"], rows))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from vnnbench.common.text import plain
-from vnnbench.leaderboard.papers.observations import Claim, verdict_table
+from vnnbench.leaderboard.papers.observations import Claim, named_verdicts, verdict_table
 from vnnbench.leaderboard.papers.pham2025 import FIGURES, PanelRow, Scatter, Section
 from vnnbench.leaderboard.papers.pham2025_observations import CONCLUSIONS, Observed
 from vnnbench.leaderboard.papers.pham2025_tables import Cell, TableRow
@@ -23,6 +23,8 @@ from vnnbench.leaderboard.papers.values import (
 )
 from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE
+from vnnbench.leaderboard.ranking.sign_flips import FEWEST
+from vnnbench.leaderboard.records.settings import Setting
 from vnnbench.leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
 from vnnbench.leaderboard.text import NONE, count, format_number, format_percent, markdown_table, markdown_text, span
 
@@ -33,9 +35,10 @@ Pham, Ren, Tahir, Tong, Serra: Optimization over Trained (and Sparse) Neural Net
 [arXiv:2505.01985](https://arxiv.org/abs/2505.01985)."""
 
 _VERDICTS = f"""\
-How many settings, each in its formulation, confirm or contradict it. An observation is confirmed where all of its
-claims hold with p at most {SIGNIFICANCE:.0%}, contradicted where one fails with p at most {SIGNIFICANCE:.0%} divided by
-their number, else open; p is that of a sign-flip test over images. A conclusion follows from its observations."""
+How many settings, each in its formulation, confirm or contradict it. Confirmed: all its claims hold with p at most
+{SIGNIFICANCE:.0%}; contradicted: one fails with p at most {SIGNIFICANCE:.0%} divided by their number, as by chance
+alone in one of 40; too few: no claim has pairs on {FEWEST} images; p: of a sign-flip test over images. A conclusion
+follows from its observations."""
 
 _READING = """\
 ## How to read the numbers
@@ -85,8 +88,10 @@ def first_line(sections: Sequence[Section]) -> str:
     """Return one line on what these runs lack compared with the paper, with ranges if sections differ."""
     compared = [section for section in sections if section.figures]
     counts, complete = [], True
+    runs_of = {(section.setting, section.formulation) for section in compared}
     for dataset in PHAM_DATASETS:
-        pairs = [section.in_design for section in compared if section.dataset == dataset] or [(0, 0)]
+        there = {(s.setting, s.formulation): s.in_design for s in compared if s.dataset == dataset}
+        pairs = [there.get(one, (0, 0)) for one in runs_of] or [(0, 0)]
         without, finetuned = ([pair[at] for pair in pairs] for at in (0, 1))
         complete &= min(*without, *finetuned) >= PHAM_PAIRS
         counts.append(f"{dataset} {span(without)} and {span(finetuned)}")
@@ -116,6 +121,10 @@ def _verdicts(observed: Sequence[Observed]) -> Iterator[str]:
     }
     found = [{one.number: one.verdict for one in own.observations} | own.conclusions for own in observed]
     yield verdict_table((number, text, [own[number] for own in found]) for number, text in texts.items())
+    runs_of = [plain(f"{own.setting.label} {own.formulation}") for own in observed]
+    own_verdicts = [{one.number: one.verdict for one in own.observations} for own in observed]
+    if named := named_verdicts(zip(runs_of, own_verdicts, strict=True)):
+        yield markdown_text(named)
 
 
 def _claims(observed: Sequence[Observed]) -> Iterator[str]:
@@ -155,8 +164,8 @@ def _printed_table(table: int, rows: Sequence[TableRow]) -> Iterator[str]:
     for formulation, _ in pairs.most_common():
         yield f"## {markdown_text(plain(f'Table {table} of the paper beside these runs: {formulation}'))}"
         yield (
-            "Percent of the pairs of magnitude pruning in which the surrogate is sooner, both data sets together, "
-            f"{over}; in brackets our difference from the paper."
+            f"Percent of the pairs of magnitude pruning in which the surrogate is sooner, {over}; in brackets our "
+            "difference from the paper; a column of one data set names it."
         )
         yield "\n".join(_cell_by_cell(table, [row for row in own if row.formulation == formulation]))
 
@@ -166,13 +175,22 @@ def _cell_by_cell(table: int, rows: Sequence[TableRow]) -> list[str]:
     cells = {(row.name, row.setting): row.cells for row in rows}
     lines = []
     for name, percents in PHAM_TABLES[table].items():
+        words = name.split(" ", 1)  # below each other, so that no line is longer for it
         for place, (rate, percent) in enumerate(zip(PHAM_RATES, percents, strict=True)):
             of_rate = [cells[name, one][place] if (name, one) in cells else Cell(None, 0) for one in settings]
-            pairs = span([cell.pairs for cell in of_rate])
+            numbers = [str(cell.pairs) for cell in of_rate]
+            pairs = "/".join(numbers if len(set(numbers)) > 1 else numbers[:1])
             beside = [_beside(cell, percent) for cell in of_rate]
-            lines.append([name if not place else "", f"{rate:g}", f"{percent:.1f}", *beside, pairs])
-    columns = ["rate", "paper", *(plain(setting.label) for setting in settings), "pairs"]
+            lines.append([words[place] if place < 2 else "", f"{rate:g}", f"{percent:.1f}", *beside, pairs])
+    columns = ["rate", "paper", *(_of_datasets(one, rows) for one in settings), "pairs"]
     return markdown_table(["pairs of"], columns, lines)
+
+
+def _of_datasets(setting: Setting, rows: Sequence[TableRow]) -> str:
+    """Return the label of a setting, with its data sets where these are not all of the paper's."""
+    ran = {dataset for row in rows if row.setting == setting for dataset in row.datasets}
+    left = [dataset for dataset in PHAM_DATASETS if dataset in ran]
+    return plain(setting.label if len(left) == len(PHAM_DATASETS) else f"{setting.label}, {' and '.join(left)}")
 
 
 def _beside(cell: Cell, percent: float) -> str:

@@ -29,13 +29,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row of one of the paper's tables from the runs of a setting in a formulation: a cell for each rate."""
+    """A row of one of the paper's tables from the runs of a setting in a formulation: a cell for each rate, and
+    the data sets of its pairs."""
 
     table: int
     name: str
     setting: Setting
     formulation: str
     cells: tuple[Cell, ...]
+    datasets: frozenset[str]
 
 
 def table_rows(pairs: pd.DataFrame, settings: Sequence[Setting]) -> tuple[TableRow, ...]:
@@ -46,7 +48,7 @@ def table_rows(pairs: pd.DataFrame, settings: Sequence[Setting]) -> tuple[TableR
     pairs = usable_pairs(pairs)
     pairs = pairs[in_grid(pairs) & (pairs["pruning"] == "magnitude")]
     return tuple(
-        TableRow(table, name, settings[int(str(setting))], str(formulation), _cells(own))
+        TableRow(table, name, settings[int(str(setting))], str(formulation), _cells(own), frozenset(own["dataset"]))
         for table, name, part in _parts(pairs)
         for (setting, formulation), own in part.groupby(["setting", "formulation"], sort=True)
     )

@@ -36,7 +36,9 @@ def shifted_geometric_mean(seconds: Seconds, shift: float, least: float = 1.0) -
     """
     if seconds.size == 0 or np.isnan(seconds).any():
         return None
-    return float(np.exp(np.mean(np.log(np.maximum(least, seconds + shift)))) - shift)
+    mean = np.exp(np.mean(np.log(np.maximum(least, seconds + shift)))) - shift
+    lowest, highest = (max(float(end), least - shift) for end in (seconds.min(), seconds.max()))
+    return min(max(float(mean), lowest), highest)  # it lies between them, but for rounding
 
 
 def smallest(means: Sequence[float | None]) -> float | None:

@@ -25,7 +25,8 @@ Places: TypeAlias = NDArray[np.int64]
 class CommonSet:
     """The number of (instance, seed, permutation) triples in a group's common set, and why the others are left out.
 
-    triples = common + refused + not_run_by_all. not_compared: labels of settings that were refused everything.
+    triples = common + refused + not_run_by_all. not_compared: labels of settings that were refused everything. unused:
+    the data sets that have triples in the group, but none in the common set.
     """
 
     group: tuple[object, ...]
@@ -34,6 +35,7 @@ class CommonSet:
     refused: int
     not_run_by_all: int
     not_compared: tuple[str, ...]
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,14 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
     def count(flags: np.ndarray) -> np.ndarray:
         return np.bincount(group_of_triple[flags], minlength=len(groups))
 
+    datasets = judged.runs["dataset"].groupby(triple).first()
+
+    def unused(number: int) -> tuple[str, ...]:
+        own = group_of_triple == number
+        known = (set(datasets[own & flags].dropna().astype(str)) for flags in (~is_common, is_common))
+        left_out, used = known
+        return tuple(sorted(left_out - used)) if used else ()
+
     totals = zip(
         groups, count(is_common | True), count(is_common), count(~is_common & refusals), listed & ~compared, strict=True
     )
@@ -94,8 +104,9 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
             refused=int(out),
             not_run_by_all=int(total - inside - out),
             not_compared=tuple(settings[position].label for position in np.flatnonzero(absent)),
+            unused=unused(number),
         )
-        for values, total, inside, out, absent in totals
+        for number, (values, total, inside, out, absent) in enumerate(totals)
     )
     inside = np.flatnonzero(is_common[triple] & ~refused)
     inside = inside[np.lexsort((setting[inside], triple[inside], group[inside]))]

@@ -149,7 +149,11 @@ def _left_out_note(leaderboard: Leaderboard) -> Iterator[str]:
     out += [f"{missing} not run by all"] if missing else []
     if out:
         total = sum(s.triples for s in sets)
-        yield f"Left out of all times: {refused + missing} of {count(total, 'triple')} ({', '.join(out)})."
+        unused = sorted({dataset for s in sets for dataset in s.unused})
+        whole = f", among them all of {_first(list(map(plain, unused)), 'data set')} in a group" if unused else ""
+        advice = "; `--by dataset` compares what each was run on" if unused else ""
+        said = f"{refused + missing} of {count(total, 'triple')} ({', '.join(out)}{whole})"
+        yield f"Left out of all times: {said}{advice}."
     if absent := sorted({label for s in sets for label in s.not_compared}):
         yield f"Refused everything: {_first([_refused(label, leaderboard) for label in absent], 'setting')}."
 

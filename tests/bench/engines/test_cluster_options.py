@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+
 import pytest
 
 from vnnbench.engines.choice import EngineChoice
+from vnnbench.engines.cluster import Cluster
 from vnnbench.engines.cluster_options import ClusterOptions
 from vnnbench.engines.local import LocalEngine
-from vnnbench.engines.providers import make_provider
-from vnnbench.errors import UsageError
+from vnnbench.engines.providers import MARK, cancel_noted, make_provider
+from vnnbench.errors import ResultsError, UsageError
 
 
 def parsed(*texts: str) -> ClusterOptions:
@@ -49,6 +54,7 @@ def test_a_walltime_is_rounded_down_to_minutes_as_schedulers_count():
         (["provider=slurm", "walltime=4h"], "must be a time HH:MM:SS"),
         (["provider=slurm", "walltime=00:00:30"], "must be a time HH:MM:SS"),
         (["walltime=01:00:00"], "provider local ends no jobs"),
+        (["address=10.0.0.1"], "the workers of provider local are on this machine"),
     ],
 )
 def test_a_wrong_option_is_one_line(texts, what):
@@ -74,7 +80,7 @@ def programs(tmp_path, monkeypatch):
 )
 def test_providers_get_blocks_walltime_and_cores(provider, cores):
     options = parsed(f"provider={provider}", "walltime=02:00:00", "blocks=7", "workers_per_node=8")
-    made = make_provider(options, 3)
+    made = make_provider(options, 3, "mark")
     assert (made.max_blocks, made.init_blocks, made.min_blocks) == (7, 0, 0)
     assert made.walltime == "02:00:00"
     assert cores is None or getattr(made, cores) == 24
@@ -89,11 +95,12 @@ def test_options_of_a_provider_are_passed_on():
             "worker_init=module load python", "nodes_per_block=2",
         ),
         1,
+        "mark",
     )  # fmt: skip
     assert (slurm.partition, slurm.mem_per_node, slurm.exclusive, slurm.nodes_per_block) == ("long", 16, False, 2)
     assert slurm.worker_init.startswith("module load python\n")
     assert type(slurm.launcher).__name__ == "SrunLauncher"
-    pbs = make_provider(parsed("provider=pbspro", "walltime=01:00:00", "queue=day", "account=us"), 1)
+    pbs = make_provider(parsed("provider=pbspro", "walltime=01:00:00", "queue=day", "account=us"), 1, "mark")
     assert pbs.queue == "day"
 
 
@@ -108,23 +115,48 @@ def test_options_of_a_provider_are_passed_on():
         (["provider=lsf", "walltime=01:00:00", "nodes_per_block=2"], "jobs of several nodes need provider=slurm"),
         (["provider=kubernetes", "persistent_volumes=data"], "must be CLAIM:PATH"),
         (["partition=long"], "partition: is not an option of local"),
+        (["nodes_per_block=0"], "nodes_per_block=0: must be a whole number of at least 1"),
+        (["provider=kubernetes"], "image: provider kubernetes needs it"),
     ],
 )
 def test_an_option_that_the_provider_does_not_have_is_one_line(texts, what):
     with pytest.raises(UsageError) as caught:
-        make_provider(parsed(*texts), 1)
+        make_provider(parsed(*texts), 1, "mark")
     assert what in str(caught.value)
 
 
 def test_a_scheduler_that_is_not_here_is_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="provider=slurm: sbatch is not on this machine's PATH"):
-        make_provider(parsed("provider=slurm", "walltime=01:00:00"), 1)
+        make_provider(parsed("provider=slurm", "walltime=01:00:00"), 1, "mark")
 
 
 def test_kubernetes_without_its_package_or_cluster_is_one_line():
     with pytest.raises(UsageError, match=r"^--engine-option provider=kubernetes: [^\n]+$"):
-        make_provider(parsed("provider=kubernetes", "image=python:3.11"), 1)
+        make_provider(parsed("provider=kubernetes", "image=python:3.11"), 1, "mark")
+
+
+@pytest.mark.parametrize("job", ["7 | touch x", "$(touch x)", "", "a\nb", "7;8"])
+def test_what_is_not_the_id_of_a_job_reaches_no_command(job):
+    with pytest.raises(ResultsError, match="is not the id of a job of local"):
+        cancel_noted(parsed(), "mark", ["12", job])
+
+
+def test_only_processes_with_the_mark_are_ended():
+    marked, other = (subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: mark}) for mark in ("one", "other"))
+    try:
+        cancel_noted(parsed(), "one", [str(other.pid)])
+        assert marked.wait(10) == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+@pytest.mark.parametrize("name", ["a b", "$(touch x)", "r{x}", "r'q", "r%j", "é"])
+def test_a_path_that_a_shell_reads_otherwise_is_one_line(tmp_path, name):
+    with pytest.raises(UsageError, match="a cluster's scripts need a path without"):
+        Cluster(tmp_path / name, parsed(), 1, None, print)
 
 
 def test_the_engine_of_this_machine_is_the_default(library, tmp_path):

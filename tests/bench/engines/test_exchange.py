@@ -44,11 +44,26 @@ def test_only_the_user_can_read_the_folder_of_an_epoch(exchange):
 def test_jobs_are_noted_until_the_exchange_is_cleared(exchange):
     assert exchange.noted_jobs() is None
     exchange.begin(HERE)
-    exchange.note_jobs(Jobs("slurm", ("7", "8_1")))
-    assert exchange.noted_jobs() == Jobs("slurm", ("7", "8_1"))
+    exchange.note_jobs(Jobs("slurm", "ab12", ("7", "8_1")))
+    assert exchange.noted_jobs() == Jobs("slurm", "ab12", ("7", "8_1"))
     exchange.clear(lambda name: True)
     assert exchange.noted_jobs() is None
     assert not exchange.folder.exists()
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_line(exchange):
+    (exchange.folder / "epoch.json").mkdir(parents=True)
+    with pytest.raises(ResultsError, match=r"epoch.json: cannot be removed \(Is a directory\)"):
+        exchange.end()
+
+
+def test_a_file_in_the_place_of_the_exchange_is_one_line(exchange):
+    exchange.results.mkdir()
+    exchange.folder.touch()
+    with pytest.raises(ResultsError, match=r"cannot be removed \(Not a directory\)"):
+        exchange.end()
+    with pytest.raises(ResultsError, match=r"cannot be written \((Not a directory|File exists)\)"):
+        exchange.begin(HERE)
 
 
 def test_a_finished_run_is_there_until_it_is_forgotten(exchange, carried):
@@ -82,7 +97,7 @@ def test_what_is_left_is_removed_but_for_runs_that_are_not_stored(exchange, carr
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "[" * 1000, '{"jobs": 3, "provider": "slurm"}', '{"provider": 1, "jobs": []}']
+    "text", ["", "[]", "[" * 1000, '{"jobs": 3, "provider": "slurm", "epoch": ""}', '{"provider": 1, "jobs": []}']
 )
 def test_a_broken_file_is_one_line(exchange, text):
     epoch = exchange.begin(HERE)

@@ -49,8 +49,8 @@ def test_whether_a_statement_holds_for_a_pair(statement, baseline, pruned, holds
         (Counted(6, 0, 0, enough=True), Verdict.CONFIRMED), (Counted(5, 0, 1, enough=True), Verdict.OPEN),
         (Counted(5, 1, 0, enough=True), Verdict.OPEN), (Counted(6, 0, 0, enough=False), Verdict.OPEN),
         (Counted(2, 3, 0, enough=True), Verdict.CONTRADICTED), (Counted(2, 3, 1, enough=True), Verdict.OPEN),
-        (Counted(0, 0, 0, enough=False), Verdict.OPEN),
-        (Counted(0, 2, 0, enough=False), Verdict.OPEN), (Counted(1, 2, 0, enough=False), Verdict.CONTRADICTED),
+        (Counted(0, 0, 0, enough=False), Verdict.TOO_FEW), (Counted(2, 0, 4, enough=True), Verdict.TOO_FEW),
+        (Counted(0, 2, 0, enough=False), Verdict.TOO_FEW), (Counted(1, 2, 0, enough=False), Verdict.CONTRADICTED),
     ],
 )  # fmt: skip
 def test_the_verdict_needs_every_pair_or_most(counted, verdict):
