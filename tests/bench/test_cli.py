@@ -26,7 +26,7 @@ def test_every_command_has_a_help_with_an_example_in_eighty_columns(
     ("function", "command", "said"),
     [
         (
-            "vnnbench.harness.run_plan",
+            "vnnbench.harness.run_plan_on",
             ["run", "LIBRARY", "--results", "r", "--solver", "highs"],
             "continues from here",
         ),
