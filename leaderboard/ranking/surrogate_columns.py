@@ -135,7 +135,7 @@ SURROGATE_COLUMNS = (
     _Ratio("prepared_time_ratio", "ratio", _PREPARED, {Table.PREPARATION: Shown(about="")}),
     Column(
         "best_rate", "best", "marks the pruning rate with the largest ratio of times of its kind",
-        {Table.PREPARATION: Shown(about="best: the rate with the largest ratio above.")},
+        {Table.PREPARATION: Shown(about="best: of each kind, the rate with the largest ratio above.")},
         text=lambda is_best: "*" if is_best else "",
     ),
 )  # fmt: skip

@@ -139,6 +139,7 @@ def test_json_has_stable_names_and_null_for_missing_values(three_solvers):
     assert document["common"][0] == {
         "role": "dense", "formulation": "surrogatelib", "depth": 4,
         "triples": 2, "common": 2, "refused": 0, "not_run_by_all": 0, "not_compared": ["gurobi"],
+        "unused": [],
     }  # fmt: skip
     assert list(document["surrogates"][0]) == [
         "setting", "depth", "formulation", "pruning", "structure", "rate", "finetuned", "pairs", "left_out",
