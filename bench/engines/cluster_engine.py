@@ -88,10 +88,10 @@ class ClusterEngine(Engine):
             return None
         needed = max(map(needed_seconds, planned))
         if walltime - needed < 2 * STARTING_SECONDS:
-            least = int(needed) + 2 * STARTING_SECONDS + 1
+            minutes = int(needed + 2 * STARTING_SECONDS) // 60 + 1
             raise UsageError(
                 f"--engine-option walltime={self.options.walltime}: too short for the runs' time limit; give at least "
-                f"{least // 3600:02}:{least // 60 % 60:02}:{least % 60:02}, and many times as much for few restarts"
+                f"{minutes // 60:02}:{minutes % 60:02}:00, and many times as much for few restarts"
             )
         return int(walltime - needed)
 

@@ -240,7 +240,7 @@ def test_no_run_begins_that_its_job_would_cut(library, results, use_slurm, monke
 
 
 def test_a_walltime_in_which_no_run_would_end_is_refused(library, results, slow):
-    with pytest.raises(UsageError, match=r"walltime=00:01:00: too short .* give at least 00:02:26"):
+    with pytest.raises(UsageError, match=r"walltime=00:01:00: too short .* give at least 00:03:00"):
         execute(library, results, replace(SLURM, walltime_seconds=60), slow)
     assert stored(results) == []
 
