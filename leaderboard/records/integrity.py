@@ -10,13 +10,6 @@ UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 raises the second one in place of SQLite's error."""
 
 
-_TIMES = {
-    "results": {"time_limit_seconds": "<=", "wall_seconds": "<"},
-    "judgements": {"judge_seconds": "<", "first_success_seconds": "<"},
-}
-"""The columns of times that the harness took, by table, each with how an impossible one compares with 0."""
-
-
 def described(error: Exception) -> str:
     """Return the message of one of `UNREADABLE`, with bytes that are not UTF-8 as escapes such as \\xff."""
     if isinstance(error, UnicodeDecodeError):
@@ -27,13 +20,9 @@ def described(error: Exception) -> str:
 def defect(connection: sqlite3.Connection, schema: str) -> str | None:
     """Return what is wrong with a database that should have this schema, or None.
 
-    It may be a foreign object, a broken page, a dangling row, or an impossible time. Raises one of `UNREADABLE` if the
-    file cannot be read.
+    It may be a foreign object, a broken page, or a dangling row. Raises one of `UNREADABLE` if the file cannot be read.
     """
-    if (wrong := foreign_object(connection, schema)) is not None:
-        return wrong
-    findings = (find(connection) for find in (broken_page, dangling_row, impossible_time))
-    return next((finding for finding in findings if finding is not None), None)
+    return foreign_object(connection, schema) or broken_page(connection) or dangling_row(connection)
 
 
 def foreign_object(connection: sqlite3.Connection, schema: str) -> str | None:
@@ -70,20 +59,6 @@ def dangling_row(connection: sqlite3.Connection, table: str | None = None) -> st
     dangling = connection.execute("SELECT * FROM pragma_foreign_key_check(?)", (table,))
     for name, row, parent, _ in dangling:
         return f"row {row} of {name} refers to a row that {parent} lacks"
-    return None
-
-
-def impossible_time(connection: sqlite3.Connection) -> str | None:
-    """Return the time of a run that no run can have: a limit that is not positive, a time that is negative or infinite,
-    or None. Raises sqlite3.Error."""
-    for table, columns in _TIMES.items():
-        for column, least in columns.items():
-            found = connection.execute(
-                f"SELECT run, {column} FROM {table} WHERE typeof({column}) = 'real' "  # noqa: S608
-                f"AND ({column} {least} 0 OR {column} > 1e300) LIMIT 1"
-            )
-            for run, value in found:
-                return f"{column} of run {str(run)[:32]} is {value:g}"
     return None
 
 

@@ -20,14 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vnnbench.leaderboard.records.answer_outcomes import answer_outcomes
-from vnnbench.leaderboard.records.integrity import (
-    UNREADABLE,
-    broken_page,
-    dangling_row,
-    described,
-    foreign_object,
-    impossible_time,
-)
+from vnnbench.leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
 from vnnbench.leaderboard.records.older_ledgers import file_of, forget, upgraded
 from vnnbench.leaderboard.records.parallel import at_once, cores, divide
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER, read_sealed
@@ -49,7 +42,6 @@ _ALWAYS = ("run", "started_at", "instance_sha256")  # needed to order and join a
 _LARGE_BYTES = 1 << 26  # from this size on several processes read a ledger: some 70,000 runs
 _DEFECTS: tuple[Callable[[sqlite3.Connection], str | None], ...] = (
     broken_page,
-    impossible_time,
     *(partial(dangling_row, table=table) for table in REFERRING_TABLES),
 )
 

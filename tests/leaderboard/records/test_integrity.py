@@ -92,17 +92,3 @@ def test_a_value_of_another_type_is_refused(filled, value):
 def test_a_run_without_its_instance_is_refused(filled):
     loosened(filled, "instances", "DELETE FROM instances")
     assert "row 1 of results refers to a row that instances lacks" in reason(filled)
-
-
-@pytest.mark.parametrize(
-    ("table", "column", "value"),
-    [
-        ("results", "wall_seconds", -5.0),
-        ("results", "wall_seconds", float("inf")),
-        ("results", "time_limit_seconds", 0.0),
-    ],
-)
-def test_a_time_that_no_run_has_is_refused_with_its_run(filled, table, column, value):
-    filled.connection.execute(f"DROP TRIGGER {table}_no_update")
-    filled.connection.execute(f"UPDATE {table} SET {column} = ?", (value,))  # noqa: S608
-    assert f"{column} of run r1 is {value:g}" in reason(filled)
