@@ -179,7 +179,7 @@ class Cluster:
         if process is not None and process.poll() is not None:
             raise ResultsError(
                 f"the interchange, which passes runs to the workers, has ended (exit code {process.returncode}); "
-                f"give the same command again (log: {self.folder / 'parsl.log'})"
+                f"give the same command again (log: {self.folder / 'interchange.log'})"
             )
 
     def failure(self, error: BaseException) -> ResultsError:

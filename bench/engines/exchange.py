@@ -20,7 +20,7 @@ from pathlib import Path
 import orjson
 
 from vnnbench.engines.environment import Environment
-from vnnbench.engines.files import read_inside
+from vnnbench.engines.files import read_if_there
 from vnnbench.engines.finished_run import CarriedRun, publish, put_published, unpublish
 from vnnbench.errors import ResultsError
 from vnnbench.instances.files import parse_json, remove_folder, write_atomic
@@ -107,8 +107,8 @@ class Exchange:
         for record in finished.glob("*.json"):
             if is_stored(record.stem):
                 unpublish(finished, record.stem)
-        kept = [record.stem for record in finished.glob("*.json")]
-        begun = [path for path in finished.glob("*-*") if not any(path.name.startswith(name) for name in kept)]
+        kept = {record.stem for record in finished.glob("*.json")}
+        begun = [path for path in finished.glob("*-*") if path.name.rpartition("-")[0] not in kept]
         for path in (*begun, *(path for path in self.folder.iterdir() if path != finished)):
             if path.is_dir():
                 remove_folder(path)
@@ -139,12 +139,9 @@ class Exchange:
 
     def _read(self, name: str) -> dict[str, object] | None:
         path = self.folder / name
-        try:
-            data = read_inside(self.folder, name, most=EXCHANGE_LIMIT.bytes)
-        except ResultsError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return None
-            raise
+        data = read_if_there(self.folder, name, most=EXCHANGE_LIMIT.bytes)
+        if data is None:
+            return None
         document = parse_json(data, EXCHANGE_LIMIT, lambda what: ResultsError(f"{path}: {what}"))
         if not isinstance(document, dict):
             raise ResultsError(f"{path}: is not a JSON object")

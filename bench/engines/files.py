@@ -52,6 +52,16 @@ def read_inside(folder: Path, *names: str, most: int) -> bytes:
         raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def read_if_there(folder: Path, name: str, *, most: int) -> bytes | None:
+    """Read a file as `read_inside` does; None where there is no such file. Raises `ResultsError`."""
+    try:
+        return read_inside(folder, name, most=most)
+    except ResultsError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
 def _opened(opened: ExitStack, path: str | Path, flags: int, inside: int | None = None) -> int:
     """Open a file or folder for reading, and return a descriptor that `opened` closes."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=inside)

@@ -21,7 +21,7 @@ from typing import Self
 
 import orjson
 
-from vnnbench.engines.files import read_inside, sync_folder, write_new
+from vnnbench.engines.files import read_if_there, read_inside, sync_folder, write_new
 from vnnbench.errors import ResultsError
 from vnnbench.instances.files import TEMPORARY_SUFFIX, parse_json, remove_folder, sha256, unzip
 from vnnbench.judging.candidates import MAX_FILE_BYTES, candidates_bytes, candidates_path
@@ -190,12 +190,9 @@ def _read(folder: Path, name: str) -> tuple[CarriedRun, Path] | None:
 def _read_record(folder: Path, name: str) -> tuple[str, dict[str, dict[str, str | int]]] | None:
     """Return the writer whose files are those of the run, and their sha256 and bytes by name; None without a record."""
     place = folder / f"{name}.json"
-    try:
-        data = read_inside(folder, place.name, most=COMMIT_RECORD_LIMIT.bytes)
-    except ResultsError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return None
-        raise
+    data = read_if_there(folder, place.name, most=COMMIT_RECORD_LIMIT.bytes)
+    if data is None:
+        return None
     record = parse_json(data, COMMIT_RECORD_LIMIT, lambda what: ResultsError(f"{place}: {what}"))
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ResultsError(f"{place}: is not a commit record of format {FORMAT}")

@@ -87,12 +87,6 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
 
     datasets = judged.runs["dataset"].groupby(triple).first()
 
-    def unused(number: int) -> tuple[str, ...]:
-        own = group_of_triple == number
-        known = (set(datasets[own & flags].dropna().astype(str)) for flags in (~is_common, is_common))
-        left_out, used = known
-        return tuple(sorted(left_out - used)) if used else ()
-
     totals = zip(
         groups, count(is_common | True), count(is_common), count(~is_common & refusals), listed & ~compared, strict=True
     )
@@ -104,7 +98,7 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
             refused=int(out),
             not_run_by_all=int(total - inside - out),
             not_compared=tuple(settings[position].label for position in np.flatnonzero(absent)),
-            unused=unused(number),
+            unused=_unused(datasets[group_of_triple == number], is_common[group_of_triple == number]),
         )
         for number, (values, total, inside, out, absent) in enumerate(totals)
     )
@@ -119,6 +113,12 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
         own = np.unique(clusters[matrix[:, 0]], return_inverse=True)[1]
         contests.append(Contest(number, places, matrix, own))
     return contests, sets
+
+
+def _unused(datasets: pd.Series, is_common: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return the data sets without a common triple among these triples; none where no triple is common."""
+    there, used = (set(own.dropna().astype(str)) for own in (datasets, datasets[is_common]))
+    return tuple(sorted(there - used)) if used else ()
 
 
 def independent_problems(runs: pd.DataFrame) -> pd.Series[str]:
