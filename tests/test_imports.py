@@ -78,7 +78,10 @@ PLACES = {
     "onnxruntime": {"instances/onnx_files/runtime.py"},
     "sqlite3": {
         "bench/ledger/writer.py",
-        *(f"leaderboard/records/{name}.py" for name in ("integrity", "older_ledgers", "query_columns", "reader")),
+        *(
+            f"leaderboard/records/{name}.py"
+            for name in ("integrity", "older_ledgers", "processors", "query_columns", "reader")
+        ),
     },
     "pickle": set(),
     "vnnlib": {"instances/properties/vnnlib2_reader.py"},

@@ -21,7 +21,7 @@ from vnnbench.leaderboard.words import Paper
 def leaderboard(results: Path, by: tuple[str, ...], output: str, watch: bool) -> int:
     """Rank the solver settings of RESULTS, and compare surrogates with their dense networks.
 
-    Each goal on each machine is ranked by itself. A setting with a wrong answer has no rank and is listed below the
+    Each goal on each type of CPU is ranked by itself. A setting with a wrong answer has no rank and is listed below the
     others.
     """
     from vnnbench.output.rankings import follow_leaderboard, print_leaderboard
@@ -103,7 +103,7 @@ def merge(results: Path, files: tuple[Path, ...], libraries: tuple[Path, ...]) -
     """Judge every candidate of the bundles again on LIBRARY and add their runs to RESULTS, each bundle as a whole or
     not at all.
 
-    Times and bounds cannot be checked: merged runs are ranked on their own machine only.
+    Times and bounds cannot be checked: merged runs are ranked apart from the others.
     """
     from vnnbench.output.sharing import merge_bundles
 

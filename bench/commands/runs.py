@@ -153,7 +153,7 @@ def run(
         if time_limit is None:
             report_other_limits(results, library, rows)
     else:
-        again = plan_again(results, opened, rows, reasons)
+        again = plan_again(results, opened, rows, reasons, choice.cpu)
         report_again(results, again)
         if not again.plan:
             return 0

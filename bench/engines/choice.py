@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
+from vnnbench.common.cpu_model import cpu_model
 from vnnbench.engines.base import Engine
 from vnnbench.engines.cluster_options import ClusterOptions
 from vnnbench.engines.local import LocalEngine
@@ -53,6 +54,11 @@ class EngineChoice:
     def at_a_time(self) -> int:
         """How many runs are executed at a time, as far as the options say."""
         return self.jobs if self.cluster is None else self.cluster.blocks * (self.cluster.workers_per_node or 1)
+
+    @property
+    def cpu(self) -> str | None:
+        """The type of CPU on which runs are executed; None for a cluster, where it is known afterwards."""
+        return cpu_model() if self.cluster is None else None
 
     @property
     def generation_workers(self) -> Callable[[Path], AbstractContextManager[Submit]] | None:

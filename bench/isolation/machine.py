@@ -21,7 +21,7 @@ _PACKAGES = (
 
 
 def machine_facts() -> MachineRow:
-    """Return the facts about this machine. `machine` is a hash of the others, so that equal machines are one row."""
+    """Return the facts about this machine. `machine` is a hash of the others: the row of a host that stays as it is."""
     facts: dict[str, str | int] = {
         "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
@@ -29,13 +29,15 @@ def machine_facts() -> MachineRow:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "packages": json.dumps(package_versions(), sort_keys=True),
+        "host": platform.node(),
     }
     return MachineRow.of({"machine": machine_name(facts), **facts})
 
 
 def machine_name(facts: Mapping[str, str | int | float | None]) -> str:
-    """Return the name of a machine: the first 12 hex digits of the sha256 of its facts."""
-    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:12]
+    """Return the name of a machine: the first 12 hex digits of the sha256 of its facts that are known."""
+    known = {name: value for name, value in facts.items() if value is not None}
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def package_versions() -> dict[str, str]:

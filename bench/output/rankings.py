@@ -103,11 +103,9 @@ def _selection_legend(selection: Selection) -> str:
         f"{count(selection.spent, 'more instance')} {'is' if selection.spent == 1 else 'are'} left out as spent:",
         "solved to the end without an answer.",
     ]
-    if selection.machines > 1:
-        elsewhere = (
-            f"; {count(selection.elsewhere, 'more instance')} ran only on other machines" if selection.elsewhere else ""
-        )
-        parts.append(f"Times are from the machine with the most runs, of {selection.machines}{elsewhere}.")
+    if selection.cpus > 1:
+        elsewhere = f"; {count(selection.elsewhere, 'more instance')} ran only on others" if selection.elsewhere else ""
+        parts.append(f"Times are from the type of CPU with the most runs, of {selection.cpus}{elsewhere}.")
     parts.append("No choice without near-copies is more even." if selection.proven else "A more even choice may exist.")
     return " ".join(parts)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
-from vnnbench.isolation.machine import machine_facts
+from vnnbench.leaderboard.records.reader import read_rows
 from vnnbench.leaderboard.records.rows import ResultRow
 from vnnbench.leaderboard.records.schema import is_submitted
 from vnnbench.leaderboard.words import LedgerError
@@ -68,12 +68,15 @@ def require_known(plan: Sequence[PlannedRun], results: Path, reasons: Collection
         )
 
 
-def plan_again(results: Path, library: Library, rows: Sequence[CatalogRow], reasons: frozenset[Retry]) -> Again:
+def plan_again(
+    results: Path, library: Library, rows: Sequence[CatalogRow], reasons: frozenset[Retry], cpu: str | None
+) -> Again:
     """Plan every run of the ledger whose newest attempt ended for one of the reasons, each with its own setting, seed,
     permutation, goal and limits.
 
-    rows: the instances of the library whose runs are planned; they are identified by their hashes. Raises `LedgerError`
-    where there is no ledger, `ResultsError` where it cannot be opened.
+    rows: the instances of the library whose runs are planned; they are identified by their hashes. cpu: the type of CPU
+    on which they are executed, as others' times are not compared with theirs; None where it is not known.
+    Raises `LedgerError` where there is no ledger, `ResultsError` where it cannot be opened.
     """
     if not (results / LEDGER_NAME).is_file():
         raise LedgerError(f"{results / LEDGER_NAME}: no ledger here, so there are no runs to repeat")
@@ -82,7 +85,7 @@ def plan_again(results: Path, library: Library, rows: Sequence[CatalogRow], reas
         stored = [result for name in names if (result := ledger.result(name)) is not None]
     places = {row.instance_sha256: place for place, row in enumerate(rows)}
     of_library = {row.instance_sha256 for row in library.rows}
-    machine = machine_facts().machine
+    cpus = {row["machine"]: row["cpu"] for row in read_rows(results / LEDGER_NAME, "SELECT machine, cpu FROM machines")}
     plan: list[PlannedRun] = []
     left_out: Counter[str] = Counter()
     setting_of = cache(_setting)  # many runs share one, and some solvers start a program to report their version
@@ -93,7 +96,9 @@ def plan_again(results: Path, library: Library, rows: Sequence[CatalogRow], reas
         try:
             if digest not in places:
                 raise _LeftOutError(f"on instances that {library.folder} does not have")
-            plan.append(_planned(result, rows[places[digest]], machine, setting_of))
+            if not is_submitted(result.machine) and cpu not in (None, cpus[result.machine]):
+                raise _LeftOutError(f"made on another type of CPU than this machine's, {cpu}")
+            plan.append(_planned(result, rows[places[digest]], setting_of))
         except _LeftOutError as error:
             left_out[str(error)] += 1
     order = sorted(plan, key=lambda run: (places[run.row.instance_sha256], run.seed, run.permutation, run.run))
@@ -103,7 +108,6 @@ def plan_again(results: Path, library: Library, rows: Sequence[CatalogRow], reas
 def _planned(
     result: ResultRow,
     row: CatalogRow,
-    machine: str,
     setting_of: Callable[[str, str], SolverSetting | str],
 ) -> PlannedRun:
     """Plan the run that left this result. Raises `_LeftOutError`."""
@@ -111,8 +115,6 @@ def _planned(
         raise _LeftOutError("with stored values that no run can have")
     if is_submitted(result.machine):
         raise _LeftOutError("submitted from elsewhere")
-    if result.machine != machine:
-        raise _LeftOutError("made on another machine, or on this one with other packages, cores or another kernel")
     solver, version = result.solver, result.solver_version
     setting = setting_of(solver, result.settings)
     if isinstance(setting, str):

@@ -278,7 +278,7 @@ class Bundle:
         self._files: dict[str, Any] = files
         self._unmeasured = {
             name: dict.fromkeys(row.COLUMNS.keys() - set(document["columns"][row.TABLE]))
-            for name, row in (("result", ResultRow), ("judgement", JudgementRow))
+            for name, row in (("machine", MachineRow), ("result", ResultRow), ("judgement", JudgementRow))
         }
 
     def _machine_rows(self) -> list[MachineRow]:
@@ -287,9 +287,9 @@ class Bundle:
         rows = self._json(MACHINES, self._checked(MACHINES), MACHINES)
         if not isinstance(rows, list):
             raise self._broken(f"{MACHINES} does not hold a list")
-        for row in rows:
-            if (wrong := machine_defect(row)) is not None:
-                raise self._broken(f"{MACHINES}: {wrong}")
+        rows = [self._unmeasured["machine"] | row if isinstance(row, dict) else row for row in rows]
+        if (wrong := next(filter(None, map(machine_defect, rows)), None)) is not None:
+            raise self._broken(f"{MACHINES}: {wrong}")
         return [MachineRow.of(row) for row in rows]
 
     def read(self, run: str) -> SubmittedRun:
@@ -298,7 +298,8 @@ class Bundle:
         document = self._json(name, self._checked(name), "runs")
         if not isinstance(document, dict) or document.keys() != {"instance", "result", "judgement"}:
             raise self._broken(f"{name} does not hold a run")
-        for row, unmeasured in self._unmeasured.items():
+        for row in ("result", "judgement"):
+            unmeasured = self._unmeasured[row]
             if isinstance(document[row], dict):
                 if "ranked" in unmeasured:
                     unmeasured = unmeasured | {"ranked": ranked_before_7(document[row].get("solver"))}

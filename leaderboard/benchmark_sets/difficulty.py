@@ -10,9 +10,9 @@ seconds   exp(mean over settings of mean over its runs of ln(t)): t is the time 
           for more
 band      OPEN, or the half of a decade that contains its seconds: 1 to 3, 3 to 10, ... up to LAST_BAND
 
-Times are comparable within one machine only. So all of this is derived from the runs of one, `measuring_machine`, and
+Times are comparable within one type of CPU only. So all of this is derived from the runs of one, `measuring_cpu`, and
 an instance that it did not run is not measured. But an instance that was solved, or whose file was solved to its end,
-on another machine is not open.
+on another one is not open.
 
 A run that was refused (by its licence or the operator) says nothing; a wrong run counts as unsolved. The words are
 those of Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13; the rules are ours, because a ledger does not say what
@@ -29,6 +29,7 @@ import pandas as pd
 
 from vnnbench.leaderboard.ranking.aggregates import SHORTEST_SECONDS
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.records.processors import CPU
 
 EASY_SECONDS = 60.0
 LONGEST_SECONDS = 1e9
@@ -63,16 +64,16 @@ RULES = {
 }
 
 
-def measuring_machine(runs: pd.DataFrame) -> str:
-    """Return the machine with the most runs; of several the first by name."""
-    return str(runs.groupby("machine", sort=True).size().idxmax())
+def measuring_cpu(runs: pd.DataFrame) -> str:
+    """Return the type of CPU with the most runs; of several the first by name."""
+    return str(runs.groupby(CPU, sort=True).size().idxmax())
 
 
 def measure_difficulty(runs: pd.DataFrame) -> pd.DataFrame:
     """Return `difficulty`, `seconds` and `band`, one row per measured instance, indexed and sorted by its sha256."""
     judged = judge_outcomes(runs)
     outcomes = judged.outcomes.assign(
-        instance_sha256=judged.runs["instance_sha256"], measures=judged.runs["machine"] == measuring_machine(runs)
+        instance_sha256=judged.runs["instance_sha256"], measures=judged.runs[CPU] == measuring_cpu(runs)
     )
     outcomes = outcomes[~outcomes["refused"]]
     anywhere = outcomes.groupby("instance_sha256", sort=True)[["solved", "spent"]].any()

@@ -34,11 +34,12 @@ from vnnbench.leaderboard.benchmark_sets.difficulty import (
     RULES,
     Difficulty,
     measure_difficulty,
-    measuring_machine,
+    measuring_cpu,
 )
 from vnnbench.leaderboard.benchmark_sets.near_copies import cover_by_cliques, near_copies
 from vnnbench.leaderboard.ranking.outcomes import labelled_settings
 from vnnbench.leaderboard.ranking.reference import without_reference
+from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.records.settings import by_setting
 from vnnbench.leaderboard.text import NONE
 from vnnbench.leaderboard.words import LedgerError
@@ -83,8 +84,8 @@ class Chosen:
 class Selection:
     """A benchmark set, from easy to open, then by name.
 
-    measured: number of instances that `machine` ran, without the spent ones; it is the one of `machines` that measures
-    (`difficulty`). spent: number of spent ones. elsewhere: number of instances that only other machines ran.
+    measured: number of instances that `cpu` ran, without the spent ones; of the `cpus` types of CPU it is the one that
+    measures (`difficulty`). spent: number of spent ones. elsewhere: number of instances that only other types ran.
     near_copies: number of pairs among the measured. settings: labels of the settings that measured. time_limits: in
     seconds, sorted. proven: whether it is proven that no set is more even.
     """
@@ -93,8 +94,8 @@ class Selection:
     shares: tuple[Share, ...]
     measured: int
     spent: int
-    machine: str
-    machines: int
+    cpu: str
+    cpus: int
     elsewhere: int
     near_copies: int
     settings: tuple[str, ...]
@@ -115,9 +116,9 @@ def select_instances(runs: pd.DataFrame, size: int) -> Selection:
     if solution is None:
         raise SelectionError(_refusal(size, len(instances), cliques))
     chosen, proven = solution
-    machine = measuring_machine(runs)
-    of_machine = runs[runs["machine"] == machine]
-    settings, _ = labelled_settings(by_setting(of_machine))
+    cpu = measuring_cpu(runs)
+    measuring = runs[runs[CPU] == cpu]
+    settings, _ = labelled_settings(by_setting(measuring))
     rows = instances.iloc[np.flatnonzero(chosen)]
     found = [
         Chosen(str(name), Difficulty(word), float(seconds))
@@ -132,12 +133,12 @@ def select_instances(runs: pd.DataFrame, size: int) -> Selection:
         ),
         measured=len(instances),
         spent=int(is_spent.sum()),
-        machine=machine,
-        machines=int(runs["machine"].nunique()),
-        elsewhere=int(runs["instance_sha256"].nunique() - of_machine["instance_sha256"].nunique()),
+        cpu=cpu,
+        cpus=int(runs[CPU].nunique()),
+        elsewhere=int(runs["instance_sha256"].nunique() - measuring["instance_sha256"].nunique()),
         near_copies=len(pairs),
         settings=tuple(setting.label for setting in settings),
-        time_limits=tuple(sorted(float(limit) for limit in of_machine["time_limit_seconds"].unique())),
+        time_limits=tuple(sorted(float(limit) for limit in measuring["time_limit_seconds"].unique())),
         proven=proven,
     )
 
@@ -313,7 +314,7 @@ def selection_text(selection: Selection) -> str:
     lines = [
         f"{len(selection.chosen)} of {selection.measured} instances, chosen by vnnbench select as MIPLIB 2017 was",
         f"measured with: {', '.join(selection.settings)}",
-        f"on machine: {selection.machine}",
+        f"on CPU: {selection.cpu}",
         f"time limit: {limits}",
     ]
     text = [f"# {plain(line)}" for line in lines]

@@ -18,6 +18,7 @@ from vnnbench.leaderboard.papers.values import CACCIOLA_ARCHITECTURES, CACCIOLA_
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
+from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.records.settings import Setting
 
 
@@ -71,7 +72,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One setting and formulation. refused, missing, wrong, machines are as in `pham2025.Section`."""
+    """One setting and formulation. refused, missing, wrong, cpus are as in `pham2025.Section`."""
 
     setting: Setting
     formulation: str
@@ -79,7 +80,7 @@ class Section:
     refused: int
     missing: int
     wrong: int
-    machines: tuple[str, ...]
+    cpus: tuple[str, ...]
 
 
 def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
@@ -120,7 +121,7 @@ def _section(setting: Setting, pairs: pd.DataFrame, by_run: pd.DataFrame) -> Sec
         refused=int(refused.sum()),
         missing=len(pairs) - len(compared) - int(refused.sum()),
         wrong=int(of_pairs["is_wrong"].sum()),
-        machines=tuple(sorted(of_pairs["machine"].unique())),
+        cpus=tuple(sorted(of_pairs[CPU].unique())),
     )
 
 

@@ -194,5 +194,5 @@ def _name(section: Section) -> str:
 
 def _section(section: Section) -> Iterator[str]:
     yield f"## {markdown_text(plain(f'{section.setting.label}, {section.formulation}'))}"
-    left_out = describe_left_out(section.refused, section.missing, section.wrong, section.machines)
+    left_out = describe_left_out(section.refused, section.missing, section.wrong, section.cpus)
     yield markdown_text(f"{describe_setting(section.setting)}. {left_out}")

@@ -29,6 +29,7 @@ from vnnbench.leaderboard.ranking.common_sets import independent_problems
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
+from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.records.settings import Setting
 
 Float64Array = NDArray[np.float64]
@@ -119,7 +120,7 @@ class Section:
     networks: tuple[str, ...]
     dense_problems: int
     wrong: int
-    machines: tuple[str, ...]
+    cpus: tuple[str, ...]
 
 
 def build_sections(pairs: pd.DataFrame, settings: Sequence[Setting]) -> tuple[Section, ...]:
@@ -150,7 +151,7 @@ def _describe(pairs: pd.DataFrame, judged: JudgedRuns) -> pd.DataFrame:
     instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")
     instances = instances.assign(image=independent_problems(instances))
     pairs = pairs.join(instances[[*columns, *seconds, "image"]], on="instance_sha256")
-    of_run = pd.DataFrame({"limit": outcomes["limit"], "wrong": outcomes["wrong"], "machine": runs["machine"]})
+    of_run = pd.DataFrame({"limit": outcomes["limit"], "wrong": outcomes["wrong"], CPU: runs[CPU]})
     of_run = of_run.assign(run=runs["run"]).drop_duplicates("run").set_index("run")
     for side in ("dense", "surrogate"):
         pairs = pairs.join(of_run.add_prefix(f"{side}_"), on=f"{side}_run")
@@ -177,7 +178,7 @@ def _section(setting: Setting, pairs: pd.DataFrame) -> Section:
         networks=tuple(_network_text(*row) for row in networks.itertuples(index=False)),
         dense_problems=compared[["problem", "dense_network"]].drop_duplicates().shape[0],
         wrong=wrong.nunique(),
-        machines=tuple(sorted({*compared["dense_machine"], *compared["surrogate_machine"]})),
+        cpus=tuple(sorted({*compared["dense_cpu"], *compared["surrogate_cpu"]})),
     )
 
 

@@ -257,7 +257,7 @@ def _section(section: Section, names: Mapping[int, str]) -> Iterator[str]:
     title = markdown_text(plain(f"{section.setting.label}, {section.formulation}, {section.dataset}"))
     yield f"## {title}"
     dense = f"Problems on dense networks: {section.dense_problems} ({', '.join(section.networks)})."
-    left_out = describe_left_out(section.refused, section.missing, section.wrong, section.machines)
+    left_out = describe_left_out(section.refused, section.missing, section.wrong, section.cpus)
     yield markdown_text(f"{describe_setting(section.setting)}. {dense} {left_out}")
     for figure in section.figures:
         if figure.number == 3:

@@ -18,6 +18,7 @@ from vnnbench.leaderboard.papers.values import ROSENHAHN_FLAGS, ROSENHAHN_PLAIN,
 from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.aggregates import Numbers
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE
+from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.records.settings import Setting
 
 SHIFT_SECONDS = 0.1
@@ -26,7 +27,7 @@ FORMULATIONS = ("plain", "tight")
 LEAST_SPLITS = 6
 """The least number of unequal splits whose sign test can decide: 2 / 2^6 = 0.03."""
 _SPLIT = ["dataset", "samples", "features", "network_seed"]
-_PAIR = [*DATA, "network_seed", "seed", "permutation", "machine"]
+_PAIR = [*DATA, "network_seed", "seed", "permutation", CPU]
 
 
 @dataclass(frozen=True, slots=True)

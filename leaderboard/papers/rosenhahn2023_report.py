@@ -30,6 +30,7 @@ from vnnbench.leaderboard.papers.values import (
     ROSENHAHN_VARIANTS,
 )
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE
+from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.tables.phrases import describe_limits, describe_setting
 from vnnbench.leaderboard.text import NONE, count, format_number, markdown_table, markdown_text, span
 
@@ -127,9 +128,9 @@ def _settings(trained: Trained) -> Iterator[str]:
         notes.append(f"Left out: {count(trained.refused, 'run')} refused by a licence or interrupted.")
     if trained.wrong:
         notes.append(f"Wrong (fault solver or formulation): {count(trained.wrong, 'run')}, see the leaderboard.")
-    machines = trained.runs["machine"].nunique()
-    if machines > 1:
-        notes.append(f"The runs come from {machines} machines; the two sides of a comparison are from one.")
+    cpus = trained.runs[CPU].nunique()
+    if cpus > 1:
+        notes.append(f"The runs come from {cpus} types of CPU; the two sides of a comparison are from one.")
     if notes:
         yield " ".join(notes)
 

@@ -290,8 +290,8 @@ _SETTING_COLUMNS = (
     Column("below_line", "", "true if the setting gave a wrong answer, and therefore has no rank"),
     Column(
         "rank", "rank",
-        "position by sgm10 over the files that every setting ran, for each goal, machine, role (dense or surrogate) "
-        "and formulation separately; a setting with a wrong answer has no rank",
+        "position by sgm10 over the files that every setting ran, for each goal, type of CPU, role (dense or "
+        "surrogate) and formulation separately; a setting with a wrong answer has no rank",
         {
             Table.TIMES: Shown(
                 about="rank: by sgm10, the geometric mean of seconds shifted by 10 s, a file that is not done "

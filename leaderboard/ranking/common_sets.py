@@ -144,7 +144,8 @@ def with_even_limits(judged: JudgedRuns, contests: Sequence[Contest]) -> JudgedR
 
 
 def count_lacking(judged: JudgedRuns) -> tuple[tuple[str, int], ...]:
-    """Return the settings that lack triples which others ran on their machine with their goal, and how many they lack.
+    """Return the settings that lack triples which others ran, on the same type of CPU and with the same goal, and how
+    many they lack.
 
     A stopped plan is one cause. The result holds (label, number of triples), the largest number first.
     """

@@ -50,6 +50,7 @@ from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow, com
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow, measure_sensitivity
 from vnnbench.leaderboard.records.answer_outcomes import KnownAnswers, count_answers
 from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once
+from vnnbench.leaderboard.records.processors import CPU, HOST
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.records.schema import is_submitted
 from vnnbench.leaderboard.records.settings import ALSO_BY_LIMIT, SETTING_COLUMNS, SETTING_LIMIT, Setting
@@ -59,7 +60,7 @@ from vnnbench.leaderboard.words import Fault
 _OF_RUNS = (
     *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS, SETTING_LIMIT, ALSO_BY_LIMIT),
     *("termination", "ended_by", "claimed_value", "dual_bound", "best_exact_value", "wall_seconds"),
-    *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
+    *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", CPU, HOST, "enforcement"),
     *("counted", "started_at", "attempts", "disturbed", "cores", "swapped_bytes", "stalled_seconds"),
     "ranked",
     *("dual_steps", "primal_steps"),
@@ -133,11 +134,12 @@ class FaultRow:
 class Conditions:
     """The conditions under which the runs were made, including those of the reference.
 
-    machines: number of machines; submitted: how many of them are known only through `vnnbench merge`. permutations: the
-    largest number of a permutation. goals: all goals, sorted. time_limits (seconds): those of the ranked runs.
-    enforcement, counted: the means that enforced the limits, and that measured the use of resources, with the number of
-    runs of each; runs of older versions, which did not record these, are left out. retried: number of runs with several
-    attempts. tolerance: number of runs that deviate within tolerance.
+    cpus: the types of CPU within which times compare, sorted. machines: number of hosts; submitted: how many of them
+    are known only through `vnnbench merge`. permutations: the largest number of a permutation. goals: all, sorted.
+    time_limits (seconds): those of the ranked runs. enforcement, counted: the means that enforced the limits, and that
+    measured the use of resources, with the number of runs of each; runs of older versions, which did not record these,
+    are left out. retried: number of runs with several attempts. tolerance: number of runs that deviate within
+    tolerance.
     disturbed = without_cores + while_swapping + while_stalled + by_others: each run counts once, under the first reason
     that applies: it had no cores of its own, the machine swapped, the harness was stalled, else other processes used
     its cores.
@@ -145,6 +147,7 @@ class Conditions:
     """
 
     runs: int = 0
+    cpus: tuple[str, ...] = ()
     machines: int = 0
     submitted: int = 0
     permutations: int = 0
@@ -202,8 +205,8 @@ def read_leaderboard(path: Path, by: Sequence[str] = ()) -> Leaderboard:
 def build_leaderboard(
     runs: pd.DataFrame, by: Sequence[str] = (), wrong_elsewhere: Collection[WrongAnswer] = ()
 ) -> Leaderboard:
-    """Rank the settings of a ledger (`reader.read_runs`), within each machine, goal and kind of file, and each value of
-    the columns `by`.
+    """Rank the settings of a ledger (`reader.read_runs`), within each type of CPU, goal and kind of file, and each
+    value of the columns `by`.
 
     wrong_elsewhere: if `runs` is a part of a ledger, the `wrong_answers` of the rest.
     Raises `UnknownColumnError` (a `LedgerError`) for a column that the catalogue lacks.
@@ -273,31 +276,31 @@ def _known_answers(runs: pd.DataFrame, judged: JudgedRuns, column: str) -> Known
 
 
 WrongAnswer = tuple[str, Setting]
-"""A machine, and a setting (without its label) that gave a wrong answer there."""
+"""A type of CPU, and a setting (without its label) that gave a wrong answer there."""
 
 
 def wrong_answers(judged: JudgedRuns) -> set[WrongAnswer]:
-    """Return the settings that gave a wrong answer, with the machine on which they did."""
+    """Return the settings that gave a wrong answer, with the type of CPU on which they did."""
     outcomes, settings = judged.outcomes, judged.settings
-    found = outcomes.loc[outcomes["wrong"], ["setting"]].join(judged.runs["machine"]).drop_duplicates()
-    return {(str(machine), settings[place].unlabelled) for place, machine in found.itertuples(index=False, name=None)}
+    found = outcomes.loc[outcomes["wrong"], ["setting"]].join(judged.runs[CPU]).drop_duplicates()
+    return {(str(cpu), settings[place].unlabelled) for place, cpu in found.itertuples(index=False, name=None)}
 
 
 def _below_line(judged: JudgedRuns, wrong: Collection[WrongAnswer]) -> NDArray[np.bool_]:
     """Return for every run whether its setting is below the line.
 
     One wrong answer on any machine is enough. A submitted answer rests on the submitter's word, so it puts the setting
-    below the line on that machine alone.
+    below the line only among those submitted from that type of CPU.
     """
-    machines, places = judged.runs["machine"], judged.outcomes["setting"]
+    cpus, places = judged.runs[CPU], judged.outcomes["setting"]
     below = np.zeros(len(places), bool)
     for place, setting in enumerate(judged.settings):
-        where = {machine for machine, other in wrong if other == setting.unlabelled}
+        where = {cpu for cpu, other in wrong if other == setting.unlabelled}
         if not where:
             continue
         own = (places == place).to_numpy(bool)
-        everywhere = any(not is_submitted(machine) for machine in where)
-        below |= own if everywhere else own & machines.isin(where).to_numpy(bool)
+        everywhere = any(not is_submitted(cpu) for cpu in where)
+        below |= own if everywhere else own & cpus.isin(where).to_numpy(bool)
     return below
 
 
@@ -332,15 +335,16 @@ def _occurrences(column: pd.Series) -> tuple[tuple[str, int], ...]:
 
 def _conditions(runs: pd.DataFrame, ranked: pd.DataFrame, lacking: tuple[tuple[str, int], ...]) -> Conditions:
     """Return the conditions of all runs; `ranked` are those of ranked settings."""
-    machines = runs["machine"].unique()
+    hosts = runs[HOST].unique()
     disturbed = runs["disturbed"] == 1
     without_cores = disturbed & (runs["cores"] == "")
     while_swapping = disturbed & ~without_cores & (runs["swapped_bytes"] > 0)
     while_stalled = disturbed & ~without_cores & ~while_swapping & (runs["stalled_seconds"] > STALLED_SECONDS)
     return Conditions(
         runs=len(runs),
-        machines=len(machines),
-        submitted=sum(is_submitted(str(machine)) for machine in machines),
+        cpus=tuple(sorted(map(str, runs[CPU].unique()))),
+        machines=len(hosts),
+        submitted=sum(is_submitted(str(host)) for host in hosts),
         permutations=0 if runs.empty else int(runs["permutation"].max()),
         goals=tuple(sorted(map(str, runs["goal"].unique()))),
         time_limits=tuple(sorted(ranked["time_limit_seconds"].unique().tolist())),

@@ -38,6 +38,7 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.common.tolerances import CLAIM_TOLERANCE
+from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, INSTANCE_NAMES
 from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, SETTING_LIMIT, Setting, by_setting, label_settings
@@ -45,12 +46,12 @@ from vnnbench.leaderboard.records.steps import best_in_time
 from vnnbench.leaderboard.words import EndedBy, Evidence, Fault, LedgerError, Verdict
 from vnnbench.solvers.base import Termination
 
-MACHINE, GOAL = "machine", "goal"
-APART = (MACHINE, GOAL)
+GOAL = "goal"
+APART = (CPU, GOAL)
 """The columns across which runs are never compared; runs can also be grouped by them, as by catalogue columns.
 
-Times are comparable within one machine only, and a run with the goal optimize is not slow at finding a first
-counterexample.
+Times are comparable within one type of CPU only (`processors`), and a run with the goal optimize is not slow at finding
+a first counterexample.
 """
 ROLE, FORMULATION = "role", "formulation"
 FILES = (ROLE, FORMULATION)
@@ -84,7 +85,7 @@ class JudgedRuns:
     runs: as `reader.read_runs` returns them, but a run that stands in two settings has a row in each
     (`settings.by_setting`), the second after all first ones. outcomes: one row for each of these rows, with the same
     index. Its columns are those of the module's docstring, `setting` and `group` as positions in the two lists,
-    `triple`, which numbers the (instance, seed, permutation) triples of each machine and goal, `limit`,
+    `triple`, which numbers the (instance, seed, permutation) triples of each CPU and goal, `limit`,
     `first_success_seconds` (NaN: none), `value` (the best value that `values` is about; NaN: none) and the `FLAGS`.
     settings: labelled and sorted. groups: one tuple of values per group, in the order of the columns that runs are
     grouped by, sorted.

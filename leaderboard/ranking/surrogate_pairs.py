@@ -38,7 +38,7 @@ class OfKind:
 
 
 def pair_runs(judged: JudgedRuns, measured: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for every pair, within one machine and goal, of which a setting ran at least one side.
+    """Return one row for every pair, within one type of CPU and goal, of which a setting ran at least one side.
 
     The columns of a side that was not run are null.
     measured: the compared columns of each run that can be one side of a pair, by the index of the runs. A pair has them

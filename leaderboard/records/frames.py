@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionDtype
 
+from vnnbench.leaderboard.records.processors import CPU, HOST
 from vnnbench.leaderboard.records.query_columns import frame_within
 from vnnbench.leaderboard.records.reader import read_runs, read_tables
 from vnnbench.leaderboard.records.schema import REAL_COLUMNS, TEXT_COLUMNS
@@ -26,7 +27,7 @@ FLAGS = frozenset(
     {"also_by_limit", "disturbed", "finetuned", "float32_beats_all", "ranked", "strict", "value_is_column"}
 )
 """Columns that a ledger stores as 0 and 1, and a derived one."""
-_LATER_TEXTS = frozenset({"planted", "proven"})
+_LATER_TEXTS = frozenset({CPU, HOST, "planted", "proven"})
 """Text columns that are derived, not stored."""
 _LARGEST_INTEGER = float(np.nextafter(2.0**63, 0.0))
 """The largest float64 that int64 holds."""
@@ -35,7 +36,8 @@ _LARGEST_INTEGER = float(np.nextafter(2.0**63, 0.0))
 def runs_frame(path: Path) -> pd.DataFrame:
     """Return every run of the ledger at `path`, one row each, ordered by start and name.
 
-    The columns are those of the view `runs`, then the instance's columns of the catalogue, then `planted` and `proven`.
+    The columns are those of the view `runs`, then the instance's columns of the catalogue, then `cpu`, `host`,
+    `planted` and `proven`.
     Raises `LedgerError`.
     """
     return _typed(read_runs(path))

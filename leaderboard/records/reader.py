@@ -24,6 +24,7 @@ from vnnbench.leaderboard.records.integrity import UNREADABLE, broken_page, dang
 from vnnbench.leaderboard.records.older_ledgers import file_of, forget, upgraded
 from vnnbench.leaderboard.records.parallel import at_once, cores, divide
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER, read_sealed
+from vnnbench.leaderboard.records.processors import CPU, HOST, read_processors
 from vnnbench.leaderboard.records.proven import PROVEN_FOLDER, Proven, ProvenAnswer, best_proven, read_proven
 from vnnbench.leaderboard.records.query_columns import Column, as_bytes, joined, ranks, read_columns, within
 from vnnbench.leaderboard.records.schema import INSTANCE_NAMES, REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
@@ -178,8 +179,9 @@ def read_rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
 def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Return every run of a ledger, one row each, ordered by start and name.
 
-    The columns are those of the view `runs`, then the other columns of `instances`, then `planted` and
-    `proven`: the run's `AnswerOutcome` by a planted and by a proven answer, None without one.
+    The columns are those of the view `runs`, then the other columns of `instances`, then `cpu` and `host` of the
+    machine (`processors`), then `planted` and `proven`: the run's `AnswerOutcome` by a planted and by a proven answer,
+    None without one.
     names: the wanted columns, because fewer are read faster; `run`, `started_at` and `instance_sha256` are always
     there. Columns of instances are renamed as in `schema.INSTANCE_NAMES`. `setting_limit_seconds` and `also_by_limit`
     are those of `settings.setting_limits`. Numbers are limited to ranges that can be computed with
@@ -188,10 +190,13 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     """
     if names is not None and SETTING_LIMIT in names:
         names = [*names, *SETTING_COLUMNS, INSTANCE_NAMES["time_limit_seconds"]]
+    if names is not None and {CPU, HOST} & {*names}:
+        names = [*names, "machine"]
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:
         instances = joined([read_columns(connection.execute("SELECT * FROM instances"))])
         parts = _parts(path, connection, instances)
+        processors = read_processors(connection)
     instances |= {other: instances.pop(name) for name, other in INSTANCE_NAMES.items()}
     of_instances = instances.keys() - {"instance_sha256"}
     of_view = [name for name in _columns_of_runs() if name not in of_instances]
@@ -209,6 +214,9 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=names is None)
     if names is None or SETTING_LIMIT in names:
         runs[SETTING_LIMIT], runs[ALSO_BY_LIMIT] = setting_limits(runs)
+    for name in (CPU, HOST):
+        if names is None or name in names:
+            runs[name] = runs["machine"].map({machine: getattr(own, name) for machine, own in processors.items()})
     if names is None or "planted" in names:
         sealed = _beside(path, SEALED_FOLDER, read_sealed)
         runs["planted"] = answer_outcomes(runs, {digest: planted.answer for digest, planted in sealed.items()})

@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class MachineRow(Row):
-    """A machine: `machine` is a hash of the other facts."""
+    """A machine: `machine` is a hash of the other facts that are known."""
 
     TABLE: ClassVar[str] = "machines"
     COLUMNS: ClassVar[Mapping[str, str]] = MACHINE_COLUMNS
@@ -68,6 +68,7 @@ class MachineRow(Row):
     kernel: str
     python: str
     packages: str
+    host: str | None
 
 
 @dataclass(frozen=True, slots=True)

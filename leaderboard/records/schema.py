@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from vnnbench.leaderboard.records.view_scripts import create_views
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
 """The columns with the sha256 of the files that the names of an instance stand for. They are null in rows older than
@@ -171,6 +171,7 @@ MACHINE_COLUMNS = {
     "kernel": "TEXT NOT NULL",
     "python": "TEXT NOT NULL",
     "packages": "TEXT NOT NULL",  # JSON
+    "host": "TEXT",  # null: not recorded
 }
 
 

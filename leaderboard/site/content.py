@@ -15,8 +15,9 @@ from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty, measure_d
 from vnnbench.leaderboard.file_names import file_names
 from vnnbench.leaderboard.ranking.integrals import references
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
-from vnnbench.leaderboard.ranking.outcomes import FILES, GOAL, MACHINE, JudgedRuns, judge_outcomes, with_roles
+from vnnbench.leaderboard.ranking.outcomes import FILES, GOAL, JudgedRuns, judge_outcomes, with_roles
 from vnnbench.leaderboard.ranking.reference import told_by_solvers, without_reference
+from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
 from vnnbench.leaderboard.records.settings import Setting, options_of
@@ -84,14 +85,14 @@ class InstancePage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileRanking:
-    """The ranking of the settings with one goal, on one machine, on files of one kind: a run for the optimum is not
+    """The ranking of the settings with one goal, on one type of CPU, on files of one kind: a run for the optimum is not
     slow at finding a first counterexample, and the end of a surrogate's file says nothing about the dense network.
 
     role: "dense" or "surrogate". part: in words, what distinguishes it from the other rankings of the same runs; ""
     where it is the only one. rows: the places of the runs in the ledger."""
 
     goal: str
-    machine: str
+    cpu: str
     role: str
     formulation: str
     part: str
@@ -312,32 +313,30 @@ class _Rankings:
         return self._built[key]
 
     def rankings(self, rows: np.ndarray, suite: str = "") -> tuple[FileRanking, ...]:
-        """Rank these rows, those of a suite or all, each goal, machine and kind of file by itself. The goal and machine
-        with the most runs come first, there dense files, and of these the formulation with the most runs. A suite that
-        has all runs has the very rankings of all."""
+        """Rank these rows, those of a suite or all, each goal, type of CPU and kind of file by itself. The goal and
+        the type with the most runs come first, there dense files, and of these the formulation with the most runs. A
+        suite that has all runs has the very rankings of all."""
         key = rows.tobytes()
         if key not in self._ranked:
             self._ranked[key] = tuple(self._rank(rows, suite))
         return self._ranked[key]
 
     def _rank(self, rows: np.ndarray, suite: str) -> Iterator[FileRanking]:
-        columns = [self._runs[name].iloc[rows].fillna(NONE).astype(str) for name in (GOAL, MACHINE, *FILES)]
-        several_goals, several_machines, several_roles, several_forms = (column.nunique() > 1 for column in columns)
+        columns = [self._runs[name].iloc[rows].fillna(NONE).astype(str) for name in (GOAL, CPU, *FILES)]
+        several_goals, several_cpus, several_roles, several_forms = (column.nunique() > 1 for column in columns)
         places: dict[tuple[str, str, str, str], list[int]] = {}
-        for row, goal, machine, role, formulation in zip(rows.tolist(), *columns, strict=True):
-            places.setdefault((goal, machine, role, formulation), []).append(row)
+        for row, goal, cpu, role, formulation in zip(rows.tolist(), *columns, strict=True):
+            places.setdefault((goal, cpu, role, formulation), []).append(row)
         runs = Counter[tuple[str, str]]()
-        for (goal, machine, *_), own in places.items():
-            runs[goal, machine] += len(own)
+        for (goal, cpu, *_), own in places.items():
+            runs[goal, cpu] += len(own)
         for kind in sorted(places, key=lambda kind: (-runs[kind[:2]], kind[2], -len(places[kind]), kind)):
-            goal, machine, role, formulation = kind
+            goal, cpu, role, formulation = kind
             words = (
                 (several_goals, f"goal {goal}"), (several_roles, f"{role} files"), (several_forms, formulation),
-                (several_machines, machine),
+                (several_cpus, cpu),
             )  # fmt: skip
-            title = "-".join(
-                [*([suite] if suite else []), goal, role, formulation, *([machine] if several_machines else [])]
-            )
+            title = "-".join([*([suite] if suite else []), goal, role, formulation, *([cpu] if several_cpus else [])])
             part = ", ".join(word for is_said, word in words if is_said)
             of_kind = np.array(places[kind])
             yield FileRanking(*kind, part, self._href(title), self.of(of_kind), of_kind)

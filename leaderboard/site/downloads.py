@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vnnbench.leaderboard.records.processors import HOST
 from vnnbench.leaderboard.serialization import csv_text
 from vnnbench.leaderboard.site.citations import Reference, bibliography
 from vnnbench.leaderboard.site.content import Contents, Record
@@ -30,12 +31,12 @@ def downloads(contents: Contents, own: Reference | None) -> list[Download]:
         files.append(Download(f"leaderboard.{form.value}", about, text.getvalue().encode()))
     return [
         *files,
-        Download("runs.csv", "one row per run, every field of the ledger", _runs_csv(contents.records)),
+        Download("runs.csv", "one row per run, every field of the ledger but hosts", _runs_csv(contents.records)),
         Download("vnnbench.bib", "works to cite, as BibTeX", bibliography(own).encode()),
     ]
 
 
 def _runs_csv(records: Sequence[Record]) -> bytes:
-    hidden = {"setting_numbers", "counted_first", "is_wrong", "dual_steps", "primal_steps"}
+    hidden = {"setting_numbers", "counted_first", "is_wrong", "dual_steps", "primal_steps", HOST}
     names = [name for name in records[0] if name not in hidden] if records else []
     return csv_text(names, ([record[name] for name in names] for record in records)).encode()

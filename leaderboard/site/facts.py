@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 from vnnbench.leaderboard.records.measures import parse_measures
+from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.site.content import InstancePage, Record
 from vnnbench.leaderboard.site.evidence import InstanceEvidence, Outputs
@@ -167,6 +168,7 @@ def run_facts(run: Record) -> list[tuple[str, object]]:
         ("limits enforced by", run["enforcement"]),
         ("usage measured by", run["counted"]),
         ("disturbed", {0: "no", 1: "yes", None: None}.get(run["disturbed"])),
+        ("CPU", run[CPU]),
         ("machine", run["machine"]),
         ("started", run["started_at"]),
         ("files", f"logs/{run['run']}.log.gz, candidates/{run['run']}.npz"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
+from itertools import starmap
 
 from markupsafe import Markup
 
 from vnnbench.leaderboard.ranking.tolerance import TOLERANCES
+from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.site import instance_pages, ranking_pages, run_tables, setting_pages
 from vnnbench.leaderboard.site.citations import REFERENCES, VNNBENCH
-from vnnbench.leaderboard.site.content import Source, gather
+from vnnbench.leaderboard.site.content import Record, Source, gather
 from vnnbench.leaderboard.site.downloads import downloads
 from vnnbench.leaderboard.site.facts import minute, packages
 from vnnbench.leaderboard.site.page_writer import File, Writer, pictures
@@ -91,29 +93,43 @@ def _logs(writer: Writer) -> Iterator[File]:
 
 
 def _plain_pages(writer: Writer) -> Iterator[File]:
-    """Yield the pages on methods and machines."""
+    """Yield the pages on methods and on machines, one section for each type of CPU."""
     contents = writer.contents
     trains = contents.has_training
     yield from writer.page(
         "methods.html", "methods.html", references=REFERENCES, trains=trains,
         on_networks=contents.has_networks or not trains,
     )  # fmt: skip
-    records = contents.records
-    machines = []
-    for row in contents.source.machines.to_dict("records"):
-        own = [record for record in records if record["machine"] == row["machine"]]
-        machines.append(
-            {
-                "facts": row,
-                "packages": packages(str(row["packages"])),
-                "runs": len(own),
-                "disturbed": sum(record["disturbed"] == 1 for record in own),
-                "enforcement": ", ".join(sorted({str(record["enforcement"]) for record in own})),
-                "first": minute(min((record["started_at"] for record in own), default=None)),
-                "last": minute(max((record["started_at"] for record in own), default=None)),
-            }
-        )
-    yield from writer.page("machines.html", "machines.html", machines=machines)
+    facts = {row["machine"]: row for row in contents.source.machines.to_dict("records")}
+    types = []
+    for cpu, of_type in _parted(contents.records, CPU):
+        machines = [(facts[machine], own) for machine, own in _parted(of_type, "machine")]
+        versions: dict[str, list[str]] = {}
+        for row, _ in machines:
+            versions.setdefault(str(row["packages"]), []).append(row["machine"])
+        found = [(packages(text), names) for text, names in versions.items()]
+        types.append({"cpu": cpu, "machines": list(starmap(_machine, machines)), "packages": found})
+    yield from writer.page("machines.html", "machines.html", types=types)
+
+
+def _parted(records: Iterable[Record], name: str) -> list[tuple[str, list[Record]]]:
+    """Return the records with each value of a column, the value with most records first."""
+    parts: dict[str, list[Record]] = {}
+    for record in records:
+        parts.setdefault(record[name], []).append(record)
+    return sorted(parts.items(), key=lambda part: (-len(part[1]), part[0]))
+
+
+def _machine(facts: Record, own: Sequence[Record]) -> dict[str, object]:
+    """Return a machine's row of the page on machines, with the runs that it made."""
+    return {
+        "facts": facts,
+        "runs": len(own),
+        "disturbed": sum(record["disturbed"] == 1 for record in own),
+        "enforcement": ", ".join(sorted({str(record["enforcement"]) for record in own})),
+        "first": minute(min(record["started_at"] for record in own)),
+        "last": minute(max(record["started_at"] for record in own)),
+    }
 
 
 def _downloads(writer: Writer) -> Iterator[File]:

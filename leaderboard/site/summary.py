@@ -121,11 +121,9 @@ def describe_questions(contents: Contents) -> str:
 
 
 def describe_machines(contents: Contents) -> str:
-    """Name the processor, or count the machines where there are several."""
-    used = {record["machine"] for record in contents.records}
-    machines = contents.source.machines
-    cpus = machines.loc[machines["machine"].isin(used), "cpu"].tolist()
-    return str(cpus[0]) if len(cpus) == 1 else f"{len(used)} machines, each ranked by itself"
+    """Name the type of CPU, or count the types where there are several."""
+    cpus = contents.leaderboard.conditions.cpus
+    return cpus[0] if len(cpus) == 1 else f"{len(cpus)} types of CPU, each ranked by itself"
 
 
 def describe_confirmed(contents: Contents) -> list[str]:

@@ -179,8 +179,17 @@ def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
 
 
 def _apart_notes(conditions: Conditions) -> Iterator[str]:
-    if conditions.machines > 1:
-        yield f"The runs come from {conditions.machines} machines: times and ranks are within each machine."
+    if len(conditions.cpus) > 1:
+        apart = ", and those of submitted runs apart" if conditions.submitted else ""
+        yield (
+            f"The runs come from {count(conditions.machines, 'machine')}: times and ranks are within each type of "
+            f"CPU{apart}."
+        )
+    elif conditions.machines > 1:
+        yield (
+            f"The runs come from {conditions.machines} machines of one type of CPU, {plain(conditions.cpus[0])}: their "
+            "times are compared."
+        )
     if conditions.submitted:
         yield (
             f"Submitted from {count(conditions.submitted, 'machine')} (`vnnbench merge`): times, terminations and "

@@ -37,8 +37,8 @@ def describe_setting(setting: Setting) -> str:
     )
 
 
-def describe_left_out(refused: int, missing: int, wrong: int, machines: Sequence[str]) -> str:
-    """Return a note on the pairs that are left out, on wrong answers, and on several machines."""
+def describe_left_out(refused: int, missing: int, wrong: int, cpus: Sequence[str]) -> str:
+    """Return a note on the pairs that are left out, on wrong answers, and on several types of CPU."""
     notes = ["No pair left out."] if not refused and not missing else []
     if refused:
         notes.append(f"Left out: {count(refused, 'pair')} with a side refused by its licence or interrupted.")
@@ -46,6 +46,6 @@ def describe_left_out(refused: int, missing: int, wrong: int, machines: Sequence
         notes.append(f"Left out: {count(missing, 'pair')} with a side not run.")
     if wrong:
         notes.append(f"Wrong (fault solver or formulation): {count(wrong, 'run')}, see the leaderboard.")
-    if len(machines) > 1:
-        notes.append(f"The runs come from {len(machines)} machines; the two sides of a pair are from one.")
+    if len(cpus) > 1:
+        notes.append(f"The runs come from {len(cpus)} types of CPU; the two sides of a pair are from one.")
     return " ".join(notes)

@@ -305,7 +305,7 @@ def test_a_ledger_is_read_ranked_and_continued_or_refused(command, results, smal
         command("leaderboard", results, "--format", mutator.choice(("table", "markdown", "csv", "json")))
         command("confirm", results, "--library", small_library)
         attempt(lambda _: continued(results), path)
-        attempt(lambda _: plan_again(results, library, library.rows, frozenset(Retry)), path)
+        attempt(lambda _: plan_again(results, library, library.rows, frozenset(Retry), None), path)
 
     def continued(folder):
         with Ledger(folder) as ledger:

@@ -131,7 +131,8 @@ def _setting_row(size: Size, group: tuple[object, ...], place: int, settings: li
 
 def _conditions(settings: list[Setting]) -> Conditions:
     return Conditions(
-        runs=_PROBLEMS, machines=3, submitted=2, permutations=1, goals=("decide", "find", "optimize"),
+        runs=_PROBLEMS, cpus=("one", "submitted-one"), machines=3, submitted=2, permutations=1,
+        goals=("decide", "find", "optimize"),
         time_limits=(10.0, 60.0), enforcement=(("namespace", 100), ("subreaper", 146)),
         counted=(("cgroup", 100), ("sampling", 146)), disturbed=208, without_cores=100, while_swapping=50,
         while_stalled=8, by_others=50, retried=3, tolerance=4,

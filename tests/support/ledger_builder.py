@@ -11,6 +11,7 @@ import pandas as pd
 from support.proven_answers import only_proven
 from vnnbench.leaderboard.records import reader, schema
 from vnnbench.leaderboard.records.proven import Proven
+from vnnbench.leaderboard.records.schema import SUBMITTED
 from vnnbench.references.adapters import REFERENCES
 
 
@@ -37,10 +38,10 @@ class LedgerBuilder:
         self.connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
         self.connection.commit()
 
-    def machine(self, machine: str) -> None:
-        """Add a machine; all runs are on "m1" unless they say otherwise."""
-        facts = {"cpu": "cpu", "cores": 2, "memory_bytes": 8, "kernel": "6", "python": "3.11", "packages": "{}"}
-        self._insert("machines", machine=machine, **facts)
+    def machine(self, machine: str, **columns: Any) -> None:
+        """Add a machine, with a CPU of its own that has its name; all runs are on "m1" unless they say otherwise."""
+        facts = {"cores": 2, "memory_bytes": 8, "kernel": "6", "python": "3.11", "packages": "{}"}
+        self._insert("machines", **(facts | {"machine": machine, "cpu": machine.removeprefix(SUBMITTED)} | columns))
 
     def instance(self, name: str, problem: str = "p", network: str = "net", **columns: Any) -> str:
         """Add an instance, dense unless `network` differs from `dense_network`; return its hash."""

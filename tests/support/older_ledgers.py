@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from vnnbench.isolation.machine import machine_name
 from vnnbench.leaderboard.records.schema import LIFTING_COLUMNS, TABLES
 from vnnbench.leaderboard.records.upgrade import columns_of, tables_of
 
@@ -33,8 +34,15 @@ def _rows_of(path: Path, version: int) -> Rows:
     tables = {**{name: columns_of(name, version) for name in TABLES}, "liftings": LIFTING_COLUMNS}
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
-        return {
+        rows = {
             name: [dict(row) for row in connection.execute(f"SELECT {', '.join(columns)} FROM {name}")]  # noqa: S608
             for name, columns in tables.items()
             if name != "liftings" or version >= 4
         }
+    names = {
+        row["machine"]: machine_name({name: value for name, value in row.items() if name != "machine"})
+        for row in rows["machines"]
+    }
+    for row in (*rows["machines"], *rows["results"]):
+        row["machine"] = names[row["machine"]]  # a hash of the facts that the schema has
+    return rows

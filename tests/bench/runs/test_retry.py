@@ -60,8 +60,10 @@ def swapped(monkeypatch: pytest.MonkeyPatch, swapped_bytes: int) -> Iterator[Non
         yield
 
 
-def again(results: Path, library: Library, reason: Retry = Retry.DISTURBED) -> Again:
-    return plan_again(results, library, library.rows, frozenset({reason}))
+def again(
+    results: Path, library: Library, reason: Retry = Retry.DISTURBED, cpu: str | None = machine_facts().cpu
+) -> Again:
+    return plan_again(results, library, library.rows, frozenset({reason}), cpu)
 
 
 def stored(results: Path) -> list[tuple]:
@@ -93,7 +95,7 @@ def test_exactly_the_disturbed_runs_are_planned_as_they_were(library, tmp_path, 
 def test_instances_that_are_not_selected_are_left_alone(library, tmp_path, make):
     make(plan_runs(library.rows, [parse_setting("highs")], [0], RunLimits(time_limit_seconds=20.0)))
     row = library.row("adv--tight")
-    found = plan_again(tmp_path / "results", library, [row], frozenset({Retry.DISTURBED}))
+    found = plan_again(tmp_path / "results", library, [row], frozenset({Retry.DISTURBED}), None)
     assert [run.row for run in found.plan] == [row]
     assert not found.left_out
 
@@ -118,7 +120,9 @@ def test_runs_that_cannot_be_repeated_are_left_out_with_the_reason(library, tmp_
         for stored, name in ((result, submitted_name(result)), (done.result, "ab" * 8)):
             ledger.append(replace(stored, run=name), replace(done.judgement, run=name))
     with monkeypatch.context() as patch:
-        patch.setattr(vnnbench.engines.local, "machine_facts", lambda: replace(elsewhere, machine="ab" * 6))
+        patch.setattr(
+            vnnbench.engines.local, "machine_facts", lambda: replace(elsewhere, machine="ab" * 6, cpu="another")
+        )
         make(plan_runs([row], [parse_setting("highs")], [1], limits))
     make(plan_runs([row], [SolverSetting("highs", "0.1")], [0], limits))
     make(plan_runs([row], [SolverSetting("highs", version, (("mip_lp_age_limit", "7"),))], [0], limits))
@@ -129,6 +133,7 @@ def test_runs_that_cannot_be_repeated_are_left_out_with_the_reason(library, tmp_
     other = write_tiny_library(tmp_path / "other", {"new": 3.0})
     with swapped(monkeypatch, 4096):
         run_plan(plan_runs(other.rows, [parse_setting("highs")], [0], limits), other, results, 1, Silent())
+    assert len(again(results, library, cpu=None).plan) == 2  # on a cluster: its types of CPU are not known before
     found = again(results, library)
     assert found.plan == [planned]
     reasons = sorted(found.left_out.items())
@@ -136,7 +141,7 @@ def test_runs_that_cannot_be_repeated_are_left_out_with_the_reason(library, tmp_
     for (reason, _), told in zip(
         reasons,
         (
-            "made on another machine",
+            "made on another type of CPU than",
             "of a setting of highs that is different here",
             f"of highs 0.1, which is {version} here",
             "of highs, which cannot run with this setting here (highs: no option 'gone'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sqlite3
 import stat
@@ -19,6 +20,7 @@ from support.bundles import refusal, with_manifest, zipped
 from support.silent import Silent
 from vnnbench.cli import run_command
 from vnnbench.instances.files import sha256
+from vnnbench.isolation.machine import machine_name
 from vnnbench.leaderboard.records.rows import ResultRow
 from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
@@ -53,6 +55,26 @@ def test_schema_that_differs_in_views_alone_is_accepted(members, tmp_path):
     manifest = orjson.dumps(orjson.loads(members["manifest.json"]) | {"schema": SCHEMA_VERSION + 1})
     with Bundle(zipped(tmp_path / "b.zip", {**members, "manifest.json": manifest})) as bundle:
         assert len(bundle.runs) == 8
+
+
+def test_bundle_of_a_schema_without_hosts_is_read(members, tmp_path):
+    """Its machines have no hosts, and a machine's name is a hash of the other facts."""
+    manifest = orjson.loads(members["manifest.json"])
+    manifest |= {"schema": 9}
+    manifest["columns"]["machines"].remove("host")
+    (machine,) = orjson.loads(members["machines.json"])
+    assert machine.pop("host") == platform.node()
+    name = machine_name({key: value for key, value in machine.items() if key != "machine"})
+    runs = {}
+    for path in (path for path in members if path.startswith("runs/")):
+        document = orjson.loads(members[path])
+        document["result"]["machine"] = name
+        runs[path] = orjson.dumps(document)
+    machines = orjson.dumps([machine | {"machine": name}])
+    older = {**members, **runs, "machines.json": machines, "manifest.json": orjson.dumps(manifest)}
+    with Bundle(zipped(tmp_path / "b.zip", with_manifest(older))) as bundle:
+        assert [row.host for row in bundle.machines.values()] == [None]
+        assert [bundle.read(run).result.machine for run in bundle.runs] == [name] * 8
 
 
 def test_sealed_answers_are_not_given_away(tiny_results, tmp_path, tiny_bundle):

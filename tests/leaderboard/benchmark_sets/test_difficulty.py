@@ -79,7 +79,7 @@ def test_refused_runs_say_nothing(ledger: Any) -> None:
     assert difficulty_of(ledger, sha)[:2] == ("easy", pytest.approx(2.0, rel=1e-12))
 
 
-def test_difficulty_comes_from_the_machine_with_the_most_runs(ledger: Any) -> None:
+def test_difficulty_comes_from_the_type_of_cpu_with_the_most_runs(ledger: Any) -> None:
     ledger.machine("m0")
     sha, elsewhere = ledger.instance("i"), ledger.instance("elsewhere")
     ledger.found("r1", sha, 2.0)
@@ -92,7 +92,7 @@ def test_difficulty_comes_from_the_machine_with_the_most_runs(ledger: Any) -> No
     assert list(measure_difficulty(ledger.runs()).index) == [sha]
 
 
-def test_instances_that_another_machine_solved_or_spent_are_not_open(ledger: Any) -> None:
+def test_instances_that_another_type_of_cpu_solved_or_spent_are_not_open(ledger: Any) -> None:
     ledger.machine("m2")
     solved, ended = ledger.instance("solved"), ledger.instance("ended", network="pruned")
     for run, sha in (("r1", solved), ("r2", ended), ("r3", ledger.instance("open", problem="q"))):

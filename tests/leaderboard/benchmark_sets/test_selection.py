@@ -148,16 +148,16 @@ def test_too_large_a_size_without_near_copies_and_only_spent_ones_are_refused(me
         measured.choose(3)
 
 
-def test_set_is_of_the_machine_with_the_most_runs_and_says_so(measured: Measured) -> None:
+def test_set_is_of_the_type_of_cpu_with_the_most_runs_and_says_so(measured: Measured) -> None:
     measured("a", 5.0)
     measured("b", 50.0)
     measured.ledger.machine("m2")
     measured.ledger.run("there", measured.ledger.instance("c", network="c"), machine="m2", time_limit_seconds=7.0)
     selection = measured.choose(2)
     assert names(selection) == {"a", "b"}
-    assert (selection.machine, selection.machines, selection.elsewhere) == ("m1", 2, 1)
+    assert (selection.cpu, selection.cpus, selection.elsewhere) == ("m1", 2, 1)
     assert selection.time_limits == (100.0,)
-    assert "# on machine: m1" in selection_text(selection).splitlines()
+    assert "# on CPU: m1" in selection_text(selection).splitlines()
 
 
 def test_the_same_runs_give_the_same_set_in_whatever_order_they_came(measured: Measured) -> None:

@@ -90,7 +90,7 @@ def test_refused_pairs_are_left_out_and_counted(ledger, pairs):
     (section,) = build_sections(*pairs_of(ledger.runs()))
     assert (section.figures[0].pairs, section.refused, section.missing) == (1, 2, 1)
     assert (section.dense_problems, section.networks) == (1, ("2x32 at 18x18",))
-    assert len(section.machines) == 1
+    assert len(section.cpus) == 1
 
 
 def test_a_dense_run_without_its_surrogate_run_is_missing(ledger, pairs):

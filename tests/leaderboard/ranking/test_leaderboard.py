@@ -187,12 +187,12 @@ def test_goals_are_ranked_apart(ledger):
     assert build_leaderboard(ledger.runs(), ["problem", "goal"]).by == ("goal", "problem")
 
 
-def test_machines_are_ranked_apart(two_solvers):
+def test_types_of_cpu_are_ranked_apart(two_solvers):
     """On m2 scip alone ran a, faster than any run on m1: the times on m1 stay, and m2 has a common set of its own."""
     before = rows(two_solvers)
     two_solvers.found("sa2", "sha-a", 0.1, solver="scip", **on_another_machine(two_solvers))
     board = build_leaderboard(two_solvers.runs())
-    assert board.by == ("machine",)
+    assert board.by == ("cpu",)
     after = rows(two_solvers)
     assert list(after) == [("m1", "highs"), ("m1", "scip"), ("m2", "scip")]
     for label in ("highs", "scip"):
@@ -202,17 +202,32 @@ def test_machines_are_ranked_apart(two_solvers):
     assert [(s.group, s.triples, s.common) for s in board.common] == [(("m1",), 3, 3), (("m2",), 1, 1)]
 
 
-def test_machines_come_before_the_wanted_groups(two_solvers):
+def test_types_of_cpu_come_before_the_wanted_groups(two_solvers):
     two_solvers.found("sa2", "sha-a", 0.1, solver="scip", **on_another_machine(two_solvers))
     board = build_leaderboard(two_solvers.runs(), ["norm"])
-    assert board.by == ("machine", "norm")
+    assert board.by == ("cpu", "norm")
     assert {row.group for row in board.settings} == {("m1", None), ("m2", None)}
-    assert build_leaderboard(two_solvers.runs(), ["norm", "machine"]).by == ("machine", "norm")
+    assert build_leaderboard(two_solvers.runs(), ["norm", "cpu"]).by == ("cpu", "norm")
 
 
-def test_one_machine_is_named_when_grouped_by_machine(two_solvers):
+def test_one_type_of_cpu_is_named_when_grouped_by_it(two_solvers):
     assert build_leaderboard(two_solvers.runs()).by == ()
-    assert set(rows(two_solvers, "machine")) == {("m1", "highs"), ("m1", "scip")}
+    assert set(rows(two_solvers, "cpu")) == {("m1", "highs"), ("m1", "scip")}
+
+
+def test_machines_with_one_type_of_cpu_are_compared(two_solvers):
+    """highs runs on one host, scip on two, one of them in two states; all runs count in one group."""
+    for machine, host in (("m2", "n2"), ("m3", "n3"), ("m4", "n3")):
+        two_solvers.machine(machine, cpu="m1", host=host)
+    for number, machine in enumerate(("m1", "m2", "m3", "m4")):
+        two_solvers.found(f"x{number}", "sha-a", 3.0, solver="scip", seed=5 + number, machine=machine)
+        two_solvers.found(f"y{number}", "sha-a", 2.0, seed=5 + number)
+    board = build_leaderboard(two_solvers.runs())
+    assert board.by == ()
+    assert [(row.setting.solver, row.runs, row.common_runs) for row in board.settings] == [
+        ("highs", 7, 7), ("scip", 7, 7)
+    ]  # fmt: skip
+    assert (board.conditions.cpus, board.conditions.machines) == (("m1",), 3)
 
 
 def test_wrong_answer_on_another_machine_is_wrong_here_too(two_solvers):
@@ -223,7 +238,7 @@ def test_wrong_answer_on_another_machine_is_wrong_here_too(two_solvers):
 
 
 @pytest.mark.parametrize("machine", ["submitted-m2", "m2"])
-def test_wrong_answer_that_was_submitted_counts_on_its_machine_only(ledger, machine):
+def test_wrong_answer_that_was_submitted_counts_on_its_type_of_cpu_only(ledger, machine):
     # What one of our machines saw is known of the setting; a bound in a bundle is a claim of its sender.
     ledger.machine(machine)
     sha = ledger.instance("a")

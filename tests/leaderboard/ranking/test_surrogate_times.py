@@ -135,8 +135,8 @@ def test_sides_of_one_pair_have_the_same_seed_and_permutation(ledger):
     assert row.time_ratio == pytest.approx((10 / 1 * 2 / 4) ** 0.5)
 
 
-def test_sides_of_one_pair_are_of_one_machine(ledger):
-    """A dense run of one machine and the surrogate's of another are two pairs with a side missing."""
+def test_sides_of_one_pair_are_of_one_type_of_cpu(ledger):
+    """A dense run of one type of CPU and the surrogate's of another are two pairs with a side missing."""
     dense = ledger.instance("d")
     surrogate = ledger.instance("s", network="pruned", pruning="magnitude", structure="unstructured", rate=0.5)
     ledger.found("d1", dense, 4.0)

@@ -107,6 +107,14 @@ def test_an_instance_and_a_judgement_of_schema_8_have_neither_data_nor_measures(
         assert connection.execute("SELECT judge_seconds, measures FROM judgements").fetchone() == (0.5, None)
 
 
+def test_a_machine_of_schema_9_has_no_host():
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(tables_of(9))
+        insert(connection, "machines", machine="m", cpu="c", cores=1, memory_bytes=1, kernel="", python="", packages="")
+        connection.executescript(upgrade(9))
+        assert connection.execute("SELECT machine, cpu, host FROM machines").fetchall() == [("m", "c", None)]
+
+
 TABLES_AS_THEY_WERE = {
     1: "67727cd4d714fda6",
     2: "51b21d55e440c8fa",
@@ -116,6 +124,7 @@ TABLES_AS_THEY_WERE = {
     6: "fabc570c74bd3059",
     7: "baa8cd085b1976e3",
     8: "26412191b7c5f42a",
+    9: "b51539a19541472d",
 }
 """The first digits of the sha256 of `tables_of`, which were compared with what these versions wrote."""
 

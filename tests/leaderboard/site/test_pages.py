@@ -344,7 +344,7 @@ def test_the_end_of_a_run_is_described_in_words(ledger):
     assert '"optimal, spent, disturbed"' in script
 
 
-def test_each_machine_is_ranked_by_itself(ledger):
+def test_each_type_of_cpu_is_ranked_by_itself(ledger):
     ledger.machine("m2")
     for number in range(2):
         digest = ledger.instance(f"i{number}", problem=f"p{number}")
@@ -355,7 +355,7 @@ def test_each_machine_is_ranked_by_itself(ledger):
     overview = files["index.html"].decode()
     parts = overview.split('<table class="sortable ranking"')[1:]
     assert [part.index(">highs<") < part.index(">scip<") for part in parts] == [True, False]
-    assert "2 machines, each ranked by itself" in overview
+    assert "2 types of CPU, each ranked by itself" in overview
     scip = files["settings/scip.html"].decode()
     for machine, place in (("m1", "2 of 2"), ("m2", "1 of 2")):
         link = f'<a href="../rankings/decide-dense-tight-{machine}.html">all instances, {machine}</a>'
@@ -372,7 +372,7 @@ def test_a_part_of_the_ledger_is_compared_with_the_best_value_of_all(ledger):
     there = gather(source_of(ledger))
     primal = [row.primal_integral_seconds for row in build_leaderboard(ledger.runs()).settings]
     assert primal == [10.0 + 90.0 * 0.5, 10.0]
-    parts = sorted(there.rankings, key=lambda contest: contest.machine)
+    parts = sorted(there.rankings, key=lambda contest: contest.cpu)
     assert [contest.leaderboard.settings[0].primal_integral_seconds for contest in parts] == primal
 
 
@@ -390,15 +390,15 @@ def test_the_leaderboard_ranks_as_the_site_does(ledger):
                     ledger.found(run, digest, seconds, solver=solver, goal=goal, machine=machine)
     ledger.robust("wrong", "sha-i0", 0.5, solver="cbc", goal="find", machine="m2", seed=1)
     board = build_leaderboard(ledger.runs())
-    assert board.by == ("machine", "goal")
+    assert board.by == ("cpu", "goal")
     shown = [
         (row.group, row.setting.unlabelled, row.rank, row.rank_low, row.rank_high, row.below_line, row.solved,
          row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
         for row in board.settings
     ]  # fmt: skip
-    contests = sorted(gather(source_of(ledger)).rankings, key=lambda contest: (contest.machine, contest.goal))
+    contests = sorted(gather(source_of(ledger)).rankings, key=lambda contest: (contest.cpu, contest.goal))
     assert shown == [
-        ((contest.machine, contest.goal), row.setting.unlabelled, row.rank, row.rank_low, row.rank_high,
+        ((contest.cpu, contest.goal), row.setting.unlabelled, row.rank, row.rank_low, row.rank_high,
          row.below_line, row.solved, row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
         for contest in contests
         for row in contest.leaderboard.settings
@@ -406,7 +406,7 @@ def test_the_leaderboard_ranks_as_the_site_does(ledger):
     assert len({row.setting.solver for row in board.settings if row.rank == 1}) > 1
     pairs = [(row.group, row.faster.unlabelled, row.slower.unlabelled, row.p_holm) for row in board.pairs]
     assert pairs == [
-        ((contest.machine, contest.goal), row.faster.unlabelled, row.slower.unlabelled, row.p_holm)
+        ((contest.cpu, contest.goal), row.faster.unlabelled, row.slower.unlabelled, row.p_holm)
         for contest in contests
         for row in contest.leaderboard.pairs
     ]

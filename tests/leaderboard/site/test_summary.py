@@ -43,7 +43,7 @@ def test_machines_and_limits_are_remarked(ledger):
     ledger.found("k", digest, 1.0)
     assert [text for text, _, _ in remarks_of(ledger)][-2:] == [
         "Time limits differ (10 to 100 s): every run is cut at the shortest of those compared.",
-        "The runs come from 2 machines: times and ranks are within each machine.",
+        "The runs come from 2 machines: times and ranks are within each type of CPU.",
     ]
 
 

@@ -130,17 +130,17 @@ def test_dash_for_the_interval_is_explained_where_a_ranked_setting_has_one(ledge
     assert explained in " ".join(render(build_leaderboard(ledger.runs(), ["depth"]), Format.TABLE).split())
 
 
-def test_runs_of_several_machines_are_said_to_be_ranked_apart(ledger):
+def test_runs_of_several_types_of_cpu_are_said_to_be_ranked_apart(ledger):
     ledger.machine("m2")
     sha = ledger.instance("a")
     ledger.run("r1", sha)
     ledger.run("r2", sha, seed=1, machine="m2")
     text = render(build_leaderboard(ledger.runs()), Format.TABLE)
-    assert "The runs come from 2 machines: times and ranks are within each machine." in text
+    assert "The runs come from 2 machines: times and ranks are within each type of CPU." in text
     assert "Submitted" not in text
-    assert [line for line in text.splitlines() if line.startswith("machine ")] == ["machine m1", "machine m2"]
+    assert [line for line in text.splitlines() if line.startswith("cpu ")] == ["cpu m1", "cpu m2"]
     assert [row.section for row in sheet(build_leaderboard(ledger.runs()), Table.ANSWERS).rows] == [
-        "machine m1", "machine m2",
+        "cpu m1", "cpu m2",
     ]  # fmt: skip
 
 

@@ -129,6 +129,15 @@ def test_submitted_runs_are_said_to_be_of_others(ledger):
         "Submitted from 1 machine (`vnnbench merge`): times, terminations and bounds are as submitted; every candidate "
         "was judged here."
     ) in said(ledger)
+    assert "2 machines: times and ranks are within each type of CPU, and those of submitted runs apart." in said(ledger)
+
+
+def test_machines_with_one_type_of_cpu_are_said_to_be_compared(ledger):
+    ledger.machine("m2", cpu="m1")
+    ledger.run("r1", ledger.instance("a"))
+    assert "machine" not in said(ledger)
+    ledger.run("r2", "sha-a", machine="m2", seed=1)
+    assert "The runs come from 2 machines of one type of CPU, m1: their times are compared." in said(ledger)
 
 
 def said(ledger):

@@ -29,8 +29,9 @@ JSON_NAMES = [
 ]  # fmt: skip
 
 NO_CONDITIONS = {
-    "runs": 0, "machines": 0, "submitted": 0, "permutations": 0, "goals": [], "time_limits": [], "enforcement": {},
-    "counted": {}, "disturbed": 0, "without_cores": 0, "while_swapping": 0, "while_stalled": 0, "by_others": 0,
+    "runs": 0, "cpus": [], "machines": 0, "submitted": 0, "permutations": 0, "goals": [], "time_limits": [],
+    "enforcement": {}, "counted": {}, "disturbed": 0, "without_cores": 0, "while_swapping": 0, "while_stalled": 0,
+    "by_others": 0,
     "retried": 0, "tolerance": 0, "lacking": {},
 }  # fmt: skip
 

@@ -1,0 +1,64 @@
+"""Which machines have one type of CPU, and whose host."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.ledger_builder import LedgerBuilder
+from vnnbench.leaderboard.records.processors import Processor, read_processors
+from vnnbench.leaderboard.records.schema import SUBMITTED
+
+A, B, C = (f"{SUBMITTED}{letter}" for letter in "abc")
+
+
+@pytest.fixture
+def cpus(ledger: LedgerBuilder) -> LedgerBuilder:
+    """Two machines of ours and three whose runs were submitted, all with one type of CPU, and an instance."""
+    for machine in ("m2", A, B, C):
+        ledger.machine(machine, cpu="m1", host=f"host-{machine[-1]}")
+    ledger.instance("a")
+    return ledger
+
+
+def types(ledger: LedgerBuilder) -> dict[str, str]:
+    return {machine: own.cpu for machine, own in read_processors(ledger.connection).items()}
+
+
+def test_machines_of_one_type_are_one_and_submitted_ones_another(cpus):
+    cpus.machine(f"{SUBMITTED}d", cpu="other")
+    assert read_processors(cpus.connection) == {
+        "m1": Processor("m1", "m1"),
+        "m2": Processor("m1", "host-2"),
+        A: Processor(f"{SUBMITTED}m1", f"{SUBMITTED}host-a"),
+        B: Processor(f"{SUBMITTED}m1", f"{SUBMITTED}host-b"),
+        C: Processor(f"{SUBMITTED}m1", f"{SUBMITTED}host-c"),
+        f"{SUBMITTED}d": Processor(f"{SUBMITTED}other", f"{SUBMITTED}d"),
+    }
+
+
+def test_runs_read_have_the_type_and_the_host_of_their_machine(cpus):
+    cpus.run("r", "sha-a", machine="m2")
+    cpus.run("s", "sha-a", machine=C, seed=1)
+    assert cpus.runs().set_index("run")[["cpu", "host"]].T.to_dict("list") == {
+        "r": ["m1", "host-2"], "s": [f"{SUBMITTED}m1", f"{SUBMITTED}host-c"]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"permutation": 1}, {"goal": "find"}, {"solver": "scip"}, {"time_limit_seconds": 7.0}]
+)
+def test_machines_that_submitted_different_runs_have_one_type(cpus, other):
+    cpus.run("r", "sha-a", machine=A)
+    cpus.run("s", "sha-a", machine=B, **other)
+    assert types(cpus)[A] == types(cpus)[B] == f"{SUBMITTED}m1"
+
+
+def test_machines_that_submitted_the_same_run_have_types_of_their_own(cpus):
+    """A run that was submitted and made here, or repeated by its submitter, is no such run."""
+    cpus.run("r", "sha-a")
+    cpus.run("s", "sha-a", machine=C)
+    cpus.run("s-2", "sha-a", machine=C, attempt=2)
+    assert types(cpus)[C] == f"{SUBMITTED}m1"
+    cpus.run("t", "sha-a", machine=A, seed=1)
+    cpus.run("u", "sha-a", machine=B, seed=1)
+    assert types(cpus) == {"m1": "m1", "m2": "m1", A: A, B: B, C: f"{SUBMITTED}m1"}
