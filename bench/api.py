@@ -108,6 +108,9 @@ class _Steps:
     def note(self, text: str) -> None:
         self._report(text)
 
+    def status(self, text: str) -> None:
+        """Tell nothing: a callback is called in the calling thread."""
+
     def mended(self, n_files: int) -> None:
         self._report(f"restored {count(n_files, 'missing or altered file')}")
 
@@ -216,7 +219,7 @@ def run(
     plan = plan_runs(rows, settings, seeds, limits, orders, own_limits=own_limits)
     require_known(plan, folder, reasons)
     steps = _Steps(progress)
-    run_plan_on(choice.engine(opened, folder, steps.note), plan, opened, folder, steps, reasons)
+    run_plan_on(choice.engine(opened, folder, steps), plan, opened, folder, steps, reasons)
     return Results(folder)
 
 

@@ -25,6 +25,13 @@ class NotingProgress(Progress, Protocol):
         """Report a fact that does not stop the work, one line."""
 
 
+class StatusProgress(NotingProgress, Protocol):
+    """An observer that also shows what is going on elsewhere, such as on a cluster."""
+
+    def status(self, text: str) -> None:
+        """Show this line in place of the one before. May be called often, from any thread."""
+
+
 class GenerationProgress(Progress, Protocol):
     """An observer that is also notified of repaired files."""
 
@@ -45,4 +52,7 @@ class Silent:
         """Show nothing."""
 
     def mended(self, n_files: int) -> None:
+        """Show nothing."""
+
+    def status(self, text: str) -> None:
         """Show nothing."""

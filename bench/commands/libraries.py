@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -84,17 +85,19 @@ def generate(
     from vnnbench.output.progress import ProgressBar
 
     choice = EngineChoice.parse(engine_name, jobs, engine_options)
+    place = out
     if choice.cluster is not None:  # its workers have another working folder
-        out, data = out.absolute(), None if data is None else data.absolute()
+        place, data = out.absolute(), None if data is None else data.absolute()
     given = Library.open(networks) if networks else None
-    options = GenerationOptions(data, given, key, jobs, device, choice.generation_workers)
+    options = GenerationOptions(data, given, key, jobs, device)
     asked = load_suite(suite)
     plan = work_of(asked, select, options).plan()
     if dry_run:
         return print_forecast(forecast(plan, out))
     mended = (out / MANIFEST).is_file()  # a complete library only gets back what is missing or altered
     with ProgressBar("generate", "" if mended else describe_plan(plan)) as progress:
-        library = generate_library(asked, out, options, select, progress)
+        options = replace(options, elsewhere=choice.generation_workers(progress.status))
+        library = generate_library(asked, place, options, select, progress)
     click.echo(f"{out}: {count(len(library.rows), 'instance')} of suite {plain(library.suite)}", err=True)
     return 0
 

@@ -163,7 +163,7 @@ def run(
     if dry_run:
         return print_run_forecast(forecast_runs(plan, results, choice.at_a_time, reasons), choice.at_a_time)
     with ProgressBar("run") as progress:
-        run_plan_on(choice.engine(opened, results, progress.note), plan, opened, results, progress, reasons)
+        run_plan_on(choice.engine(opened, results, progress), plan, opened, results, progress, reasons)
     return report_runs(results, [planned.run for planned in plan], library, again=Retry.DISTURBED in reasons)
 
 

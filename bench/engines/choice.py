@@ -17,6 +17,7 @@ from vnnbench.engines.local import LocalEngine
 from vnnbench.errors import UsageError
 from vnnbench.instances.generation.workers import Submit
 from vnnbench.instances.library.library import Library
+from vnnbench.instances.progress import StatusProgress
 
 LOCAL, PARSL = "local", "parsl"
 
@@ -60,19 +61,21 @@ class EngineChoice:
         """The type of CPU on which runs are executed; None for a cluster, where it is known afterwards."""
         return cpu_model() if self.cluster is None else None
 
-    @property
-    def generation_workers(self) -> Callable[[Path], AbstractContextManager[Submit]] | None:
-        """What makes workers on a cluster for the library in a folder; None for those of this machine."""
+    def generation_workers(
+        self, status: Callable[[str], None]
+    ) -> Callable[[Path], AbstractContextManager[Submit]] | None:
+        """Return what makes workers on a cluster for the library in a folder; None for those of this machine. status:
+        is called with how many jobs and workers there are."""
         if self.cluster is None:
             return None
         from vnnbench.engines.cluster_pool import cluster_workers
 
-        return partial(cluster_workers, self.cluster)
+        return partial(cluster_workers, self.cluster, status)
 
-    def engine(self, library: Library, results: Path, note: Callable[[str], None]) -> Engine:
-        """Return the engine for runs on a library. note: is called with facts for the user, one line each."""
+    def engine(self, library: Library, results: Path, progress: StatusProgress) -> Engine:
+        """Return the engine for runs on a library, which tells its user facts by `progress`."""
         if self.cluster is None:
             return LocalEngine(library, results, self.jobs)
         from vnnbench.engines.cluster_engine import ClusterEngine
 
-        return ClusterEngine(library, results, self.cluster, note)
+        return ClusterEngine(library, results, self.cluster, progress)

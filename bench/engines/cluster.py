@@ -78,7 +78,8 @@ class Cluster:
 
     folder: for keys, logs and scripts, shared by all machines, which only this user can read. cores: of each worker.
     drain_seconds: when a job takes no more work after its start; None: never. on_jobs: is called with the ids of all
-    jobs of this cluster whenever one more is submitted, in a thread of its own.
+    jobs of this cluster whenever one more is submitted. on_status: is called every _POLL_SECONDS with the numbers of
+    jobs and workers in words. Both in a thread of its own.
 
     Raises `UsageError`, `ResultsError`.
     """
@@ -90,10 +91,11 @@ class Cluster:
         cores: int,
         drain_seconds: int | None,
         on_jobs: Callable[[tuple[str, ...]], None],
+        on_status: Callable[[str], None],
     ) -> None:
         _check_plain(folder)
         _check_plain(Path(sys.executable))
-        self.folder, self._options, self._on_jobs = folder, options, on_jobs
+        self.folder, self._options, self._on_jobs, self._on_status = folder, options, on_jobs, on_status
         self.provider = make_provider(options, cores, folder.name)
         self.provider.script_dir = str(folder / "scripts")
         pool = f"{sys.executable} -P -m parsl.executors.high_throughput.process_worker_pool"
@@ -175,12 +177,16 @@ class Cluster:
         """Raise `ResultsError` when the cluster cannot go on: its interchange has died, or its jobs fail."""
         if self._executor.bad_state_is_set:
             raise ResultsError(self._failure(self._executor.executor_exception))
-        process = self._executor.interchange_proc
-        if process is not None and process.poll() is not None:
+        if (code := self._interchange_code()) is not None:
             raise ResultsError(
-                f"the interchange, which passes runs to the workers, has ended (exit code {process.returncode}); "
+                f"the interchange, which passes runs to the workers, has ended (exit code {code}); "
                 f"give the same command again (log: {self.folder / 'interchange.log'})"
             )
+
+    def _interchange_code(self) -> int | None:
+        """Return the exit code of the interchange; None while it runs."""
+        process = self._executor.interchange_proc
+        return None if process is None else process.poll()
 
     def failure(self, error: BaseException) -> ResultsError:
         """Return the error of a future in one line. Other errors than those of Parsl are raised."""
@@ -198,12 +204,17 @@ class Cluster:
         """Whether the scheduler says that a job is running, as far as it was asked."""
         return any(status.state is JobState.RUNNING for status in self._executor.status_facade.values())
 
-    @property
-    def status(self) -> str:
-        """The numbers of running and of waiting jobs, in words."""
-        states = [status.state for status in self._executor.status_facade.values()]
-        running, waiting = states.count(JobState.RUNNING), states.count(JobState.PENDING)
-        return f"{count(running, 'job')} running, {waiting} waiting"
+    def _status(self) -> str:
+        """Return the numbers of jobs and workers in words. A node has one pool of workers (Parsl: manager), whose job
+        (block) runs, even where the scheduler was not asked since."""
+        pools = self._executor.connected_managers()
+        states = {block: status.state for block, status in self._executor.status_facade.items()}
+        states |= {pool["block_id"]: JobState.RUNNING for pool in pools}
+        found = [*states.values()]
+        running, waiting = found.count(JobState.RUNNING), found.count(JobState.PENDING)
+        workers, busy = (sum(pool[name] for pool in pools) for name in ("worker_count", "tasks"))
+        at_work = f"; {busy} of {count(workers, 'worker')} busy on {count(len(pools), 'node')}" if pools else ""
+        return f"{count(running, 'job')} running, {waiting} waiting{at_work}"
 
     def _poll(self) -> None:
         """Look at the jobs, and submit as many as there is work for, until the cluster ends."""
@@ -219,6 +230,8 @@ class Cluster:
                 if len(jobs := dict(self._executor.blocks_to_job_id)) > noted:
                     noted = len(jobs)
                     self._on_jobs(tuple(jobs.values()))
+                if self._interchange_code() is None:
+                    self._on_status(self._status())
             except Exception:
                 logging.getLogger("parsl").exception("the jobs could not be polled")
             if self._stopped.wait(_POLL_SECONDS):

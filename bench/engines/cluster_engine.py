@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -19,6 +19,7 @@ from vnnbench.engines.planned_run import planned_json
 from vnnbench.engines.providers import cancel_noted
 from vnnbench.errors import ResultsError, UsageError
 from vnnbench.instances.library.library import Library
+from vnnbench.instances.progress import StatusProgress
 from vnnbench.isolation.supervisor import GRACE_SECONDS
 from vnnbench.runs.plan import PlannedRun
 
@@ -34,18 +35,16 @@ MAX_AT_A_TIME = 10_000
 _WAIT_SECONDS = 1.0
 _WORK = "vnnbench.engines.cluster_worker.work"
 
-Note = Callable[[str], None]
-
 
 class ClusterEngine(Engine):
     """An engine that executes runs in jobs of a cluster's scheduler, on machines that share the folders of the library
     and the results under the same paths.
 
-    note: is called with facts for the user, one line each.
+    progress: is told facts for the user, and how many jobs and workers there are.
     """
 
-    def __init__(self, library: Library, results: Path, options: ClusterOptions, note: Note) -> None:
-        self.library, self.results, self.options, self.note = library, results.absolute(), options, note
+    def __init__(self, library: Library, results: Path, options: ClusterOptions, progress: StatusProgress) -> None:
+        self.library, self.results, self.options, self.progress = library, results.absolute(), options, progress
 
     def execute(self, planned: Sequence[PlannedRun], hand_back: HandBack) -> None:
         """Execute these runs as `Engine.execute` describes. On an exception the jobs are cancelled."""
@@ -63,7 +62,8 @@ class ClusterEngine(Engine):
         threads = max(run.limits.threads for run in planned)
         head = None
         try:
-            with Cluster(exchange.folder / epoch, self.options, threads, drain_seconds, note_jobs) as cluster:
+            folder, status = exchange.folder / epoch, self.progress.status
+            with Cluster(folder, self.options, threads, drain_seconds, note_jobs, status) as cluster:
                 head = _Head(self, exchange, epoch, cluster, threads, hand_back)
                 try:
                     head.execute(planned)
@@ -121,7 +121,7 @@ class _Head:
         self._finished: SimpleQueue[tuple[PlannedRun, Future[str]]] = SimpleQueue()
         self._losses: dict[str, float] = defaultdict(float)
         self._heard, self._longest = time.monotonic(), 0.0
-        self._status, self._n_gurobi = "", 0
+        self._n_gurobi = 0
         self.pending: dict[str, PlannedRun] = {}
         self.given_up: list[PlannedRun] = []
 
@@ -136,7 +136,6 @@ class _Head:
             except Empty:
                 self._cluster.check()
                 self._check_progress()
-                self._tell_status()
                 continue
             self._heard = time.monotonic()
             del self.pending[run.name]
@@ -184,7 +183,7 @@ class _Head:
         error = future.exception()
         if self.take(run):  # also where the worker was lost after it had published
             if error is None and (text := Answer.decode(future.result()).text):
-                self._engine.note(text)
+                self._engine.progress.note(text)
         elif isinstance(error, WorkerLost | ManagerLost):
             self._losses[run.name] += 1.0 if isinstance(error, WorkerLost) else 0.1
             if self._losses[run.name] < MAX_LOSSES:
@@ -210,11 +209,6 @@ class _Head:
             return False
         self._hand_back(finished)
         return True
-
-    def _tell_status(self) -> None:
-        if (status := self._cluster.status) != self._status:
-            self._status = status
-            self._engine.note(status)
 
 
 def _is_gurobi(run: PlannedRun) -> bool:

@@ -30,8 +30,9 @@ _CHECK_SECONDS = 1.0
 
 
 @contextmanager
-def cluster_workers(options: ClusterOptions, folder: Path) -> Iterator[Submit]:
-    """Yield a function that submits work to workers on a cluster, which share the library's folder.
+def cluster_workers(options: ClusterOptions, status: Callable[[str], None], folder: Path) -> Iterator[Submit]:
+    """Yield a function that submits work to workers on a cluster, which share the library's folder. status: as
+    `on_status` of `Cluster`.
 
     Paths in the work must be absolute. Raises `UsageError`, `ResultsError`; the futures raise them too, and
     `LibraryError` for work that lost too many workers.
@@ -40,7 +41,7 @@ def cluster_workers(options: ClusterOptions, folder: Path) -> Iterator[Submit]:
     own.mkdir(parents=True, mode=0o700)
     failed = False
     try:
-        with Cluster(own, options, 1, None, lambda jobs: None) as cluster:
+        with Cluster(own, options, 1, None, lambda jobs: None, status) as cluster:
             pool = _Pool(cluster)
             watch = threading.Thread(target=pool.watch, name="cluster", daemon=True)
             watch.start()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,6 +23,9 @@ from rich.text import Text
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.text import count
 
+STATUS_SECONDS = 300.0
+"""How often a status is printed where there is no terminal."""
+
 
 class ThroughputColumn(ProgressColumn):
     """A column that shows the steps per minute, measured over the last steps."""
@@ -30,18 +35,31 @@ class ThroughputColumn(ProgressColumn):
         return Text("–/min" if speed is None else f"{60 * speed:.{0 if speed > 1 / 6 else 1}f}/min")
 
 
+class _BarAndStatus(Progress):
+    """A progress bar with a line of text below it, where there is one."""
+
+    status = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield what is drawn, from top to bottom."""
+        yield from super().get_renderables()
+        if self.status:
+            yield Text(self.status, no_wrap=True, overflow="ellipsis")
+
+
 class ProgressBar:
     """A context manager to which long commands report their progress.
 
-    Where stderr is not a terminal, it prints one line at the start. about: a description of the steps; with one, the
-    line is printed on a terminal too.
+    Where stderr is not a terminal, it prints one line at the start, and the status, if there is one, every
+    STATUS_SECONDS. about: a description of the steps; with one, the line is printed on a terminal too.
     """
 
     def __init__(self, title: str, about: str = "") -> None:
         self._title, self._about = title, about
         self._noted: set[str] = set()
+        self._told = time.monotonic()
         self._console = Console(stderr=True)
-        self._progress = Progress(
+        self._progress = _BarAndStatus(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=8),
             MofNCompleteColumn(),
@@ -60,6 +78,7 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._progress.status = ""  # what it says has ended
         self._progress.stop()
 
     def start(self, total: int, done: int) -> None:
@@ -81,6 +100,15 @@ class ProgressBar:
         if text not in self._noted:
             self._noted.add(text)
             self._console.print(f"{self._title}: {plain(text)}", markup=False, highlight=False, soft_wrap=True)
+
+    def status(self, text: str) -> None:
+        """Show what is going on elsewhere, in place of the status before. It can be called in any thread."""
+        self._progress.status = plain(text)
+        if not self._console.is_terminal and time.monotonic() - self._told >= STATUS_SECONDS:
+            self._told = time.monotonic()
+            (task,) = self._progress.tasks
+            steps = "" if task.total is None else f"{task.completed:.0f} of {count(int(task.total), 'step')}; "
+            self._console.print(f"{self._title}: {steps}{plain(text)}", markup=False, highlight=False, soft_wrap=True)
 
     def mended(self, n_files: int) -> None:
         """Report that `n_files` files were missing or altered and have been restored."""

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-FOREIGN = ("bench", "instances", "leaderboard", "solvers")
+from support.sources import FOLDERS, copy_sources
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a plain install of the package, made from a copy: a build writes into its sources."""
-    sources = tmp_path_factory.mktemp("sources")
-    for folder in FOREIGN:
-        shutil.copytree(ROOT / folder, sources / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, sources / name)
+    """A folder with a plain install of the package."""
+    sources = copy_sources(tmp_path_factory.mktemp("sources"))
     target = tmp_path_factory.mktemp("installed")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*command, "--target", str(target), str(sources)], check=True)
@@ -32,7 +26,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def start(installed, tmp_path):
     """A function that starts Python with arguments in a folder that holds foreign packages, on the path first."""
-    for name in FOREIGN:
+    for name in FOLDERS:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text('raise RuntimeError("foreign")\n')
 

@@ -96,7 +96,7 @@ def least(library: Library, runs: Sequence[PlannedRun], folder: Path, rounds: in
             results = folder / f"{number}-{kind}"
             engine: Engine = LocalEngine(library, results, 1)
             if kind == 1:
-                engine = ClusterEngine(library, results, ClusterOptions(workers_per_node=1), lambda text: None)
+                engine = ClusterEngine(library, results, ClusterOptions(workers_per_node=1), Silent())
             timed = Timed()
             run_plan_on(engine, runs, library, results, timed)
             seconds.append(timed.per_run)

@@ -13,6 +13,7 @@ class Silent:
         self.total = self.before = self.done = 0
         self.raise_at, self.error = raise_at, error
         self.notes: list[str] = []
+        self.statuses: list[str] = []
 
     def start(self, total: int, done: int = 0) -> None:
         """Note how many steps there are, and how many of them were done before."""
@@ -27,3 +28,7 @@ class Silent:
     def note(self, text: str) -> None:
         """Keep the line."""
         self.notes.append(text)
+
+    def status(self, text: str) -> None:
+        """Keep the line."""
+        self.statuses.append(text)

@@ -67,7 +67,7 @@ def slow(library) -> list[PlannedRun]:
 def execute(library, results, options, plan, progress=None) -> list[str]:
     """Execute a plan in this process, and return the names of the runs that were committed."""
     progress = progress or Silent()
-    engine = ClusterEngine(library, results, options, progress.note)
+    engine = ClusterEngine(library, results, options, progress)
     return [done.result.run for done in run_plan_on(engine, plan, library, results, progress)]
 
 
@@ -145,7 +145,10 @@ def kill_workers(mark: str) -> Callable[[], None]:
 
 
 def test_a_killed_worker_is_replaced(library, results, options, slow, kill_workers):
-    assert sorted(execute(library, results, options, slow, At(2, kill_workers))) == names(slow) == stored(results)
+    progress = At(2, kill_workers)
+    assert sorted(execute(library, results, options, slow, progress)) == names(slow) == stored(results)
+    told = "1 job running, 0 waiting; {} of 1 worker busy on 1 node"
+    assert {told.format(busy) for busy in (0, 1)}.intersection(progress.statuses), progress.statuses
 
 
 def test_a_cancelled_job_is_replaced(library, results, use_slurm, slow):
@@ -184,7 +187,7 @@ class Telling(Silent):
 library, results = Library.open(Path(sys.argv[1])), Path(sys.argv[2])
 options = ClusterOptions(sys.argv[3], workers_per_node=1, walltime_seconds=int(sys.argv[4]) or None)
 plan = [run for k in range(12) for run in scripted_plan(library, "rob--tight", [["sleep", 0.5 + k / 1000]])]
-run_plan_on(ClusterEngine(library, results, options, print), plan, library, results, Telling())
+run_plan_on(ClusterEngine(library, results, options, Telling()), plan, library, results, Telling())
 """
 
 

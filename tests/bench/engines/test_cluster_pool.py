@@ -15,6 +15,7 @@ import pytest
 
 import vnnbench.engines.cluster_pool as cluster_pool
 from support.processes import marked_processes
+from support.silent import Silent
 from support.suites import SMALL_SUITE
 from vnnbench.engines.cluster_options import ClusterOptions
 from vnnbench.engines.cluster_pool import cluster_workers
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.alone
 
 SUITE = parse_suite(SMALL_SUITE, "small")
 LOCAL = ClusterOptions("local", workers_per_node=1)
-OPTIONS = GenerationOptions(elsewhere=partial(cluster_workers, LOCAL))
+OPTIONS = GenerationOptions(elsewhere=partial(cluster_workers, LOCAL, Silent().status))
 
 
 def manifest(folder: Path) -> bytes:
