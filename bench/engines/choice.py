@@ -54,7 +54,9 @@ class EngineChoice:
     @property
     def at_a_time(self) -> int:
         """How many runs are executed at a time, as far as the options say."""
-        return self.jobs if self.cluster is None else self.cluster.blocks * (self.cluster.workers_per_node or 1)
+        if self.cluster is None:
+            return self.jobs
+        return self.cluster.blocks * self.cluster.nodes_per_block * (self.cluster.workers_per_node or 1)
 
     @property
     def cpu(self) -> str | None:

@@ -18,15 +18,16 @@ class ClusterOptions:
     """How to get workers, and how many.
 
     provider: what starts jobs, one of `PROVIDERS`. blocks: the most jobs at a time. workers_per_node: runs at a time on
-    a node; None for as many as its cores allow. walltime_seconds: how long a job may last; None on this machine.
-    address: the name or IP address by which workers reach the head; None to try all of this machine. max_gurobi: the
-    most Gurobi runs at a time; None for any number. scratch: a folder on each node; None for its TMPDIR. others: what
-    is passed on to the provider, by the name that Parsl has for it.
+    a node; None for as many as its cores allow. nodes_per_block: nodes of a job. walltime_seconds: how long a job may
+    last; None on this machine. address: the name or IP address by which workers reach the head; None to try all of this
+    machine. max_gurobi: the most Gurobi runs at a time; None for any number. scratch: a folder on each node; None for
+    its TMPDIR. others: what is passed on to the provider, by the name that Parsl has for it.
     """
 
     provider: str = "local"
     blocks: int = 1
     workers_per_node: int | None = None
+    nodes_per_block: int = 1
     walltime_seconds: int | None = None
     address: str | None = None
     max_gurobi: int | None = None
@@ -54,10 +55,14 @@ class ClusterOptions:
             )
         if provider == "local" and "address" in given:
             raise UsageError("--engine-option address: the workers of provider local are on this machine; leave it out")
+        nodes = _count(given, "nodes_per_block") or 1
+        if nodes > 1 and provider != "slurm":
+            raise UsageError("--engine-option nodes_per_block: jobs of several nodes need provider=slurm; give blocks")
         return cls(
             provider,
             _count(given, "blocks") or 1,
             _count(given, "workers_per_node"),
+            nodes,
             None if walltime is None else _seconds(walltime),
             given.pop("address", None),
             _count(given, "max_gurobi"),

@@ -47,11 +47,16 @@ _KINDS = {
     "condor": _Kind(CondorProvider, "condor_submit", ("cores_per_slot",)),
     "kubernetes": _Kind(KubernetesProvider, None, ("init_cpu", "max_cpu")),
 }
+_WHOLE_NODES = '--cpus-per-task="$SLURM_CPUS_ON_NODE"'
+"""An option of srun, which else gives each pool of workers a single core of its node."""
 MARK = "VNNBENCH_CLUSTER"
 """The environment variable by which the processes of a cluster are known."""
 _JOB = re.compile(r"[A-Za-z0-9_.@\[\]-]{1,200}")
 """The ids of jobs: nothing that a shell would read otherwise."""
-_OURS = ("init_blocks", "min_blocks", "max_blocks", "parallelism", "launcher", "walltime", "regex_job_id")
+_OURS = (
+    *("init_blocks", "min_blocks", "max_blocks", "nodes_per_block", "parallelism"),
+    *("launcher", "walltime", "regex_job_id"),
+)
 """Parameters of providers that follow from other options."""
 
 
@@ -68,10 +73,8 @@ def make_provider(options: ClusterOptions, cores_per_worker: int, mark: str) -> 
             given.setdefault(name, options.workers_per_node * cores_per_worker)
     if options.walltime is not None:
         given["walltime"] = options.walltime
-    if given.get("nodes_per_block", 1) > 1:
-        if options.provider != "slurm":
-            raise UsageError("--engine-option nodes_per_block: jobs of several nodes need provider=slurm; give blocks")
-        given["launcher"] = SrunLauncher()
+    if options.nodes_per_block > 1:
+        given |= {"nodes_per_block": options.nodes_per_block, "launcher": SrunLauncher(overrides=_WHOLE_NODES)}
     elif "launcher" in parameters:
         given["launcher"] = SingleNodeLauncher()
     for name, parameter in parameters.items():

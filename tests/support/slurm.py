@@ -1,4 +1,7 @@
-"""SLURM on this machine: a controller, a node of it, and their authentication, as processes of a test."""
+"""SLURM on this machine: a controller, two nodes, and their authentication, as processes of a test.
+
+Each node has a host name of its own, in a namespace of its own. Both share the machine's cores.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ from support.processes import MARK
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "sinfo")
 CPUS = 4
-"""More than this machine may have: `config_overrides` lets SLURM believe it."""
+"""Of each node. More than this machine may have: `config_overrides` lets SLURM believe it."""
+NODES = ("node-a", "node-b")
 _START_SECONDS = 60.0
 
 _CONF = """\
 ClusterName=vnnbench
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
-SlurmdPort={node}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
@@ -42,12 +45,12 @@ InactiveLimit=0
 SchedulerParameters=sched_interval=1,bf_interval=1
 SlurmdParameters=config_overrides
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 State=UNKNOWN
+SlurmdLogFile={folder}/slurmd-%n.log
+{nodes}
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 """
 
@@ -57,7 +60,10 @@ def missing() -> str | None:
     if os.geteuid() != 0:
         return "SLURM's daemons need root"
     absent = [name for name in PROGRAMS if _program(name) is None]
-    return f"{', '.join(absent)} of SLURM are not installed" if absent else None
+    if absent:
+        return f"{', '.join(absent)} of SLURM are not installed"
+    may = subprocess.run(["unshare", "--uts", "hostname", NODES[0]], capture_output=True, check=False).returncode == 0
+    return None if may else "the host name of a namespace cannot be set here"
 
 
 def _program(name: str) -> str | None:
@@ -68,18 +74,23 @@ def _program(name: str) -> str | None:
 def slurm(folder: Path) -> Iterator[Mapping[str, str]]:
     """Start SLURM with its files in `folder`, yield the environment in which its commands find it, and end it by pid.
 
-    Raises RuntimeError with the end of its logs when the node does not come up.
+    Raises RuntimeError with the end of its logs when the nodes do not come up.
     """
-    for name in ("state", "spool"):
+    for name in ("state", *(f"spool-{node}" for node in NODES)):
         (folder / name).mkdir()
     key = folder / "munge.key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
     folder.chmod(0o755)
-    host = socket.gethostname().split(".")[0]
     conf = folder / "slurm.conf"
-    controller, node = _free_ports(2)
-    conf.write_text(_CONF.format(host=host, folder=folder, cpus=CPUS, controller=controller, node=node))
+    controller, *ports = _free_ports(1 + len(NODES))
+    nodes = "\n".join(
+        f"NodeName={node} NodeAddr=127.0.0.1 Port={port} CPUs={CPUS} RealMemory=16000 State=UNKNOWN"
+        for node, port in zip(NODES, ports, strict=True)
+    )
+    conf.write_text(
+        _CONF.format(host=os.uname().nodename.split(".")[0], folder=folder, controller=controller, nodes=nodes)
+    )
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
     environment = {**os.environ, "SLURM_CONF": str(conf)}
     environment.pop(MARK, None)  # the daemons outlive the test that was first
@@ -89,12 +100,13 @@ def slurm(folder: Path) -> Iterator[Mapping[str, str]]:
     ]  # fmt: skip
     daemons: list[subprocess.Popen[bytes]] = []
     try:
-        for command in (munge, ["slurmctld", "-D", "-i"], ["slurmd", "-D"]):
-            with (folder / f"{command[0]}.out").open("wb") as out:
-                program = [str(_program(command[0])), *command[1:]]
+        named = [["unshare", "--uts", "sh", "-c", f"hostname {node} && exec {_program('slurmd')} -D"] for node in NODES]
+        for number, command in enumerate((munge, ["slurmctld", "-D", "-i"], *named)):
+            with (folder / f"{number}-{command[0]}.out").open("wb") as out:
+                program = [_program(command[0]) or command[0], *command[1:]]
                 daemons.append(subprocess.Popen(program, stdout=out, stderr=out, env=environment))
             time.sleep(0.5)
-        _await_node(environment, folder)
+        _await_nodes(environment, folder)
         yield environment
     finally:
         subprocess.run(["scancel", "--user=root"], env=environment, capture_output=True, check=False)
@@ -106,15 +118,16 @@ def slurm(folder: Path) -> Iterator[Mapping[str, str]]:
             daemon.wait()
 
 
-def _await_node(environment: Mapping[str, str], folder: Path) -> None:
+def _await_nodes(environment: Mapping[str, str], folder: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        said = subprocess.run(["sinfo", "-h", "-o", "%t"], env=environment, capture_output=True, text=True, check=False)
-        if said.stdout.strip() == "idle":
+        asked = ["sinfo", "-h", "-N", "-o", "%t"]
+        said = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
+        if said.stdout.split() == ["idle"] * len(NODES):
             return
         time.sleep(0.2)
     logs = [path.read_text(errors="replace")[-500:] for path in sorted(folder.glob("*.log")) if path.is_file()]
-    raise RuntimeError(f"the node of SLURM did not come up: {said.stdout}{said.stderr}\n" + "\n".join(logs))
+    raise RuntimeError(f"the nodes of SLURM did not come up: {said.stdout}{said.stderr}\n" + "\n".join(logs))
 
 
 def _free_ports(n: int) -> list[int]:

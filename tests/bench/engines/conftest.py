@@ -13,7 +13,7 @@ from support.slurm import missing, slurm
 
 @pytest.fixture(scope="module")
 def slurm_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """The environment in which commands find a SLURM of one node, which ends with the module's tests."""
+    """The environment in which commands find a SLURM of two nodes, which ends with the module's tests."""
     folder = tmp_path_factory.mktemp("slurm")
     required = os.environ.get("VNNBENCH_TEST_SLURM") == "required"
     if (why := missing()) is not None:

@@ -19,6 +19,7 @@ import vnnbench.engines.cluster_engine as cluster_engine
 from support.processes import marked_processes
 from support.scripts import LIMITS, scripted_plan
 from support.silent import Silent
+from support.slurm import NODES
 from support.tiny_libraries import BEST, GOOD
 from vnnbench.engines.cluster import LOST_SECONDS
 from vnnbench.engines.cluster_engine import ClusterEngine
@@ -156,6 +157,16 @@ def test_a_cancelled_job_is_replaced(library, results, use_slurm, slow):
         subprocess.run(["scancel", "--user=root"], check=True)
 
     assert sorted(execute(library, results, SLURM, slow, At(2, cancel))) == names(slow) == stored(results)
+
+
+@pytest.mark.parametrize("shape", [{"blocks": 2}, {"nodes_per_block": 2}], ids=["two jobs", "a job of two nodes"])
+def test_nodes_are_machines_of_their_own_with_one_type_of_cpu(library, results, use_slurm, shape):
+    plan = [run for k in range(8) for run in scripted_plan(library, "rob--tight", [["sleep", 1.5 + k / 1000]])]
+    progress = Silent()
+    assert sorted(execute(library, results, replace(SLURM, **shape), plan, progress)) == names(plan)
+    runs = read_runs(results / "ledger.sqlite")
+    assert set(runs["host"]) == set(NODES) and runs["machine"].nunique() == 2 and runs["cpu"].nunique() == 1
+    assert any(text.endswith(" of 2 workers busy on 2 nodes") for text in progress.statuses), progress.statuses
 
 
 def test_an_interchange_that_dies_ends_the_head_and_the_next_one_goes_on(library, results, options, slow):

@@ -21,16 +21,17 @@ def parsed(*texts: str) -> ClusterOptions:
 
 
 def test_without_options_the_workers_are_on_this_machine():
-    assert parsed() == ClusterOptions("local", 1, None, None, None, None, None, {})
+    assert parsed() == ClusterOptions("local", 1, None, 1, None, None, None, None, {})
 
 
 def test_each_option_has_its_place():
     options = parsed(
-        "provider=slurm", "blocks=10", "workers_per_node=32", "walltime=04:30:00", "address=10.0.0.1", "max_gurobi=5",
-        "scratch=/local", "partition=long", "scheduler_options=#SBATCH --mail-type=END",
+        "provider=slurm", "blocks=10", "workers_per_node=32", "nodes_per_block=2", "walltime=04:30:00",
+        "address=10.0.0.1", "max_gurobi=5", "scratch=/local", "partition=long",
+        "scheduler_options=#SBATCH --mail-type=END",
     )  # fmt: skip
     others = {"partition": "long", "scheduler_options": "#SBATCH --mail-type=END"}
-    assert options == ClusterOptions("slurm", 10, 32, 16200, "10.0.0.1", 5, "/local", others)
+    assert options == ClusterOptions("slurm", 10, 32, 2, 16200, "10.0.0.1", 5, "/local", others)
     assert options.walltime == "04:30:00"
 
 
@@ -115,7 +116,7 @@ def test_options_of_a_provider_are_passed_on():
         (["provider=lsf", "walltime=01:00:00", "nodes_per_block=2"], "jobs of several nodes need provider=slurm"),
         (["provider=kubernetes", "persistent_volumes=data"], "must be CLAIM:PATH"),
         (["partition=long"], "partition: is not an option of local"),
-        (["nodes_per_block=0"], "nodes_per_block=0: must be a whole number of at least 1"),
+        (["nodes_per_block=0"], "nodes_per_block=0: must be a whole number from 1 to"),
         (["provider=kubernetes"], "image: provider kubernetes needs it"),
     ],
 )
@@ -156,7 +157,7 @@ def test_only_processes_with_the_mark_are_ended():
 @pytest.mark.parametrize("name", ["a b", "$(touch x)", "r{x}", "r'q", "r%j", "é"])
 def test_a_path_that_a_shell_reads_otherwise_is_one_line(tmp_path, name):
     with pytest.raises(UsageError, match="a cluster's scripts need a path without"):
-        Cluster(tmp_path / name, parsed(), 1, None, print)
+        Cluster(tmp_path / name, parsed(), 1, None, print, print)
 
 
 def test_the_engine_of_this_machine_is_the_default(library, tmp_path):
