@@ -50,7 +50,8 @@ class ClusterEngine(Engine):
         """Execute these runs as `Engine.execute` describes. On an exception the jobs are cancelled."""
         if not planned:
             return
-        drain_seconds = self._drain_seconds(planned)
+        longest = max(map(needed_seconds, planned))
+        drain_seconds = self._drain_seconds(longest)
         exchange = Exchange(self.results)
         if (left := exchange.noted_jobs()) is not None and left.provider == self.options.provider:
             cancel_noted(self.options, left.epoch, left.ids)
@@ -64,7 +65,7 @@ class ClusterEngine(Engine):
         try:
             folder, status = exchange.folder / epoch, self.progress.status
             with Cluster(folder, self.options, threads, drain_seconds, note_jobs, status) as cluster:
-                head = _Head(self, exchange, epoch, cluster, threads, hand_back)
+                head = _Head(self, exchange, epoch, cluster, threads, longest, hand_back)
                 try:
                     head.execute(planned)
                 finally:
@@ -80,13 +81,12 @@ class ClusterEngine(Engine):
                 "all others are done"
             )
 
-    def _drain_seconds(self, planned: Sequence[PlannedRun]) -> int | None:
-        """Return after how many seconds a job takes no more runs, so that the longest of them still ends. Raises
-        `UsageError` when no run would."""
+    def _drain_seconds(self, needed: float) -> int | None:
+        """Return after how many seconds a job takes no more runs, so that one that takes `needed` seconds still ends.
+        Raises `UsageError` when none would."""
         walltime = self.options.walltime_seconds
         if walltime is None:
             return None
-        needed = max(map(needed_seconds, planned))
         if walltime - needed < 2 * STARTING_SECONDS:
             minutes = int(needed + 2 * STARTING_SECONDS) // 60 + 1
             raise UsageError(
@@ -109,24 +109,30 @@ def _given_up(runs: Sequence[PlannedRun]) -> str:
 class _Head:
     """The head during one epoch.
 
-    pending: the runs that workers may have, by name. given_up: those that lost too many workers.
+    longest: the most seconds that a run may take. pending: the runs that workers may have, by name. given_up: those
+    that lost too many workers.
     """
 
     def __init__(
-        self, engine: ClusterEngine, exchange: Exchange, epoch: str, cluster: Cluster, threads: int, hand_back: HandBack
+        self,
+        engine: ClusterEngine,
+        exchange: Exchange,
+        epoch: str,
+        cluster: Cluster,
+        threads: int,
+        longest: float,
+        hand_back: HandBack,
     ) -> None:
         self._engine, self._exchange, self._epoch, self._cluster = engine, exchange, epoch, cluster
-        self._threads, self._hand_back = threads, hand_back
+        self._threads, self._longest, self._hand_back = threads, longest, hand_back
         self._waiting: dict[bool, deque[PlannedRun]] = {False: deque(), True: deque()}  # by whether it is Gurobi's
         self._finished: SimpleQueue[tuple[PlannedRun, Future[str]]] = SimpleQueue()
         self._losses: dict[str, float] = defaultdict(float)
-        self._heard, self._longest = time.monotonic(), 0.0
-        self._n_gurobi = 0
+        self._heard, self._n_gurobi = time.monotonic(), 0
         self.pending: dict[str, PlannedRun] = {}
         self.given_up: list[PlannedRun] = []
 
     def execute(self, planned: Sequence[PlannedRun]) -> None:
-        self._longest = max(map(needed_seconds, planned))
         for run in planned:
             self._waiting[_is_gurobi(run)].append(run)
         while any(self._waiting.values()) or self.pending:

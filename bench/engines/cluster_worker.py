@@ -129,6 +129,7 @@ class _Worker:
         self._machine = machine_facts()
         self._cache = InstanceCache(self.library, 1)
         self._prepared: dict[str, Prepared] = {}
+        self._verified: set[str] = set()  # the instances whose files this worker has read from the shared folder
         self._cancelled = threading.Event()
 
     def answer(self, order: RunOrder) -> Answer:
@@ -141,7 +142,9 @@ class _Worker:
             time.sleep(LATE_SECONDS)
             return Answer("late")
         planned = parse_planned(order.planned.encode(), order.name, self.library)
-        self.library.verify_row(planned.row)
+        if planned.row.instance not in self._verified:
+            self.library.verify_row(planned.row)
+            self._verified.add(planned.row.instance)
         ready = self._prepare(planned)
         finished = execute(planned, self._cache, self._scratch, self._machine, ready, self._cores, self._cancelled)
         self.exchange.publish(CarriedRun.collect(finished, self._scratch))
