@@ -21,8 +21,9 @@ surrogates. Of several surrogates of one kind of a problem the first by name cou
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
 from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS, OfKind, kind_fields
 from vnnbench.leaderboard.ranking.surrogate_times import preparation_seconds
-from vnnbench.leaderboard.records.query_columns import is_dense
+from vnnbench.leaderboard.records.query_columns import is_dense, split_columns
 from vnnbench.leaderboard.records.settings import Setting
 
 SUITE = "suite"
@@ -74,37 +75,52 @@ def rank_approaches(runs: pd.DataFrame, by: Sequence[str], wrong: Collection[Set
     if asked.empty:
         return ()
     judged = judge_outcomes(asked, by)
-    return tuple(row for _, own in _measured(judged).groupby("group", sort=True) for row in _rows(own, judged, wrong))
+    measured = _measured(judged)
+    kinds = measured.drop_duplicates("approach").to_dict("records")
+    groups = split_columns(measured, measured["group"].to_numpy(), len(judged.groups))
+    return tuple(row for own in groups for row in _rows(own, kinds, judged, wrong))
 
 
 def _measured(judged: JudgedRuns) -> pd.DataFrame:
-    """Return one row for every run: its group, setting, kind, triple, seconds, limit, and what else counts."""
+    """Return one row for every run that counts: its group, setting, kind, seconds, limit, and what else counts.
+
+    approach, triple: numbered by their first appearance, over all groups.
+    """
     runs, outcomes = judged.runs, judged.outcomes
     ranked, dense = (runs["ranked"] == 1).to_numpy(bool), is_dense(runs)
     prepared = preparation_seconds(runs).where(ranked, 0.0)
     kinds = runs[KIND_COLUMNS].astype(object).where(runs[KIND_COLUMNS].notna(), None)
     kinds.loc[dense, KIND_COLUMNS[1:]] = None
     kinds.loc[~ranked, KIND_COLUMNS] = None
-    return kinds.join(runs[[*_TRIPLE, "network"]]).assign(
+    measured = kinds.join(runs[[*_TRIPLE, "network"]]).assign(
         group=outcomes["group"], setting=outcomes["setting"], refused=outcomes["refused"], limit=outcomes["limit"],
         seconds=outcomes["first_success_seconds"] + prepared.fillna(0.0), unprepared=prepared.isna(), ranked=ranked,
     )  # fmt: skip
+    measured = measured.sort_values("network", kind="stable")
+    measured = measured.drop_duplicates(["group", *_APPROACH, *_TRIPLE, "ranked"])
+    return measured.assign(
+        triple=measured.groupby(["group", *_TRIPLE], dropna=False, sort=False).ngroup(),
+        approach=measured.groupby(["group", *_APPROACH], dropna=False, sort=False).ngroup(),
+    )
 
 
-def _rows(own: pd.DataFrame, judged: JudgedRuns, wrong: Collection[Setting]) -> Iterator[ApproachRow]:
-    """Yield the rows of one group."""
-    own = own.sort_values("network", kind="stable").drop_duplicates([*_APPROACH, *_TRIPLE, "ranked"])
-    own = own.assign(
-        triple=own.groupby(_TRIPLE, dropna=False, sort=False).ngroup(),
-        approach=own.groupby(_APPROACH, dropna=False, sort=False).ngroup(),
-    )
-    kinds = own.drop_duplicates("approach").set_index("approach").sort_index()
-    seconds, limit, refused, unprepared = (
-        own.astype({name: float}).pivot(index="triple", columns="approach", values=name).to_numpy(float)
-        for name in ("seconds", "limit", "refused", "unprepared")
-    )
+def _rows(
+    own: dict[str, np.ndarray], kinds: Sequence[dict[Hashable, Any]], judged: JudgedRuns, wrong: Collection[Setting]
+) -> Iterator[ApproachRow]:
+    """Yield the rows of one group. own: its columns of `_measured`. kinds: by approach, a row of `_measured`."""
+    approaches, approach = np.unique(own["approach"], return_inverse=True)
+    triples, triple = np.unique(own["triple"], return_inverse=True)
+
+    def matrix(name: str) -> np.ndarray:
+        """Return a column by triple and approach, NaN where there is no run."""
+        values = np.full((len(triples), len(approaches)), np.nan)
+        values[triple, approach] = own[name]
+        return values
+
+    seconds, limit, refused, unprepared = map(matrix, ("seconds", "limit", "refused", "unprepared"))
+    kinds = [kinds[number] for number in approaches.tolist()]
     ran = refused == 0  # NaN: was not run
-    of_solver, runs_of = kinds["ranked"].to_numpy(bool), ran.sum(axis=0)
+    of_solver, runs_of = np.array([kind["ranked"] for kind in kinds], bool), ran.sum(axis=0)
     ranked = of_solver & (2 * runs_of >= runs_of[of_solver].max(initial=1))
     common = ran[:, ranked].all(axis=1) if ranked.any() else np.zeros(len(ran), bool)
     shown = np.flatnonzero((ranked | ~of_solver) & ran[common].all(axis=0)) if common.any() else np.empty(0, int)
@@ -115,16 +131,16 @@ def _rows(own: pd.DataFrame, judged: JudgedRuns, wrong: Collection[Setting]) -> 
     times = np.where(times <= shortest, times, np.nan)  # NaN: nothing was found in time
 
     def row(place: int, found: np.ndarray, unprepared_runs: int) -> ApproachRow:
-        kind = kinds.iloc[[place]]
+        kind = kinds[place]
         return ApproachRow(
-            **kind_fields(kind, judged),  # type: ignore[arg-type]
+            **kind_fields(kind, judged),
             problems=len(found),
             found=int(np.count_nonzero(~np.isnan(found))),
             sgm1_seconds=aggregates.shifted_geometric_mean(np.where(np.isnan(found), shortest[:, 0], found), 1.0)
             or 0.0,
             unprepared=unprepared_runs,
-            is_reference=not kind["ranked"].all(),
-            below_line=judged.settings[kind["setting"].iloc[0]].unlabelled in wrong,
+            is_reference=not kind["ranked"],
+            below_line=judged.settings[kind["setting"]].unlabelled in wrong,
         )
 
     lacking = unprepared[common][:, shown].sum(axis=0).astype(int)
@@ -136,10 +152,11 @@ def _rows(own: pd.DataFrame, judged: JudgedRuns, wrong: Collection[Setting]) -> 
         else replace(one, rank=1 + sum(other < _order(one) for other in better))
         for one in rows
     ]
-    of_rates = kinds.iloc[shown].reset_index(drop=True)
-    of_rates = of_rates[of_rates["rate"].notna()]
-    for places in of_rates.groupby(_WITHOUT_RATE, dropna=False, sort=False).indices.values():
-        members = of_rates.index[places].to_numpy(int)
+    of_rates: dict[tuple[object, ...], list[int]] = {}
+    for i, place in enumerate(shown):
+        if kinds[place]["rate"] is not None:
+            of_rates.setdefault(tuple(kinds[place][name] for name in _WITHOUT_RATE), []).append(i)
+    for members in of_rates.values():
         if len(members) > 1 and not rows[members[0]].below_line:
             best = np.fmin.reduce(times[:, members], axis=1)
             oracle = row(int(shown[members[0]]), best, int(lacking[members].sum()))

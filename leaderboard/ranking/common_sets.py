@@ -85,8 +85,7 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
     def count(flags: np.ndarray) -> np.ndarray:
         return np.bincount(group_of_triple[flags], minlength=len(groups))
 
-    datasets = judged.runs["dataset"].groupby(triple).first()
-
+    unused = _unused(judged.runs["dataset"], group, is_common[triple])
     totals = zip(
         groups, count(is_common | True), count(is_common), count(~is_common & refusals), listed & ~compared, strict=True
     )
@@ -98,7 +97,7 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
             refused=int(out),
             not_run_by_all=int(total - inside - out),
             not_compared=tuple(settings[position].label for position in np.flatnonzero(absent)),
-            unused=_unused(datasets[group_of_triple == number], is_common[group_of_triple == number]),
+            unused=unused.get(number, ()),
         )
         for number, (values, total, inside, out, absent) in enumerate(totals)
     )
@@ -115,10 +114,18 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
     return contests, sets
 
 
-def _unused(datasets: pd.Series, is_common: NDArray[np.bool_]) -> tuple[str, ...]:
-    """Return the data sets without a common triple among these triples; none where no triple is common."""
-    there, used = (set(own.dropna().astype(str)) for own in (datasets, datasets[is_common]))
-    return tuple(sorted(there - used)) if used else ()
+def _unused(datasets: pd.Series, group: NDArray[np.int64], is_common: NDArray[np.bool_]) -> dict[int, tuple[str, ...]]:
+    """Return the data sets of each group that have no common triple, of the groups that have both such data sets and
+    a common triple. The arguments are of every run: its data set, its group, and whether its triple is common."""
+    named = datasets.notna().to_numpy(bool)
+    runs = pd.DataFrame({"group": group, "dataset": datasets.astype(str).to_numpy(), "common": is_common})[named]
+    there: dict[int, set[str]] = {}
+    used: dict[int, set[str]] = {}
+    for number, dataset, common in runs.drop_duplicates().itertuples(index=False, name=None):
+        there.setdefault(number, set()).add(dataset)
+        if common:
+            used.setdefault(number, set()).add(dataset)
+    return {number: tuple(sorted(there[number] - own)) for number, own in used.items()}
 
 
 def independent_problems(runs: pd.DataFrame) -> pd.Series[str]:

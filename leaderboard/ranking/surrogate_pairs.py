@@ -6,13 +6,15 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.ranking.outcomes import APART, JudgedRuns, catalogue_value
-from vnnbench.leaderboard.records.query_columns import is_dense
+from vnnbench.leaderboard.records.query_columns import is_dense, split_columns
 from vnnbench.leaderboard.records.settings import Setting
 
 KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
@@ -57,15 +59,38 @@ def pair_runs(judged: JudgedRuns, measured: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(pairs, ignore_index=True) if pairs else _pair(sides, sides, names)
 
 
-def pairs_by_kind(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield the pairs of each setting and kind of surrogate that it ran, sorted by group, setting and kind."""
+@dataclass(frozen=True, slots=True)
+class PairsOfKind:
+    """The pairs of one setting and kind of surrogate.
+
+    fields: those of `OfKind`. usable, left_out: the number of pairs of which both sides were run and not refused, and
+    of the others. columns: those of the usable pairs, as arrays (usable,).
+    """
+
+    fields: dict[str, Any]
+    usable: int
+    left_out: int
+    columns: dict[str, np.ndarray]
+
+    def of_sides(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return a compared column of the dense and of the surrogate runs, as numbers (usable,)."""
+        return self.columns[f"dense_{name}"].astype(float), self.columns[f"surrogate_{name}"].astype(float)
+
+
+def pairs_by_kind(pairs: pd.DataFrame, judged: JudgedRuns) -> Iterator[PairsOfKind]:
+    """Yield the pairs (`pair_runs`) of each setting and kind of surrogate that it ran, sorted by group, setting and
+    kind."""
     if pairs.empty:
         return
-    cell = pairs.groupby(["group", "setting", *KIND_COLUMNS], dropna=False).ngroup()
-    for _, positions in sorted(pairs.groupby(cell.to_numpy(), sort=True).indices.items()):
-        found = pairs.iloc[positions]
-        if found["surrogate_refused"].notna().any():
-            yield found
+    cell = pairs.groupby(["group", "setting", *KIND_COLUMNS], dropna=False).ngroup().to_numpy()
+    _, first, total = np.unique(cell, return_index=True, return_counts=True)
+    ran = np.bincount(cell, weights=pairs["surrogate_refused"].notna()) > 0
+    usable = usable_pairs(pairs)
+    kinds, columns_of = pairs.iloc[first].to_dict("records"), split_columns(usable, cell[usable.index], len(first))
+    for number, (kind, columns) in enumerate(zip(kinds, columns_of, strict=True)):
+        if ran[number]:
+            size = len(columns["setting"])
+            yield PairsOfKind(kind_fields(kind, judged), size, int(total[number]) - size, columns)
 
 
 def _pair(dense: pd.DataFrame, surrogates: pd.DataFrame, measured: list[str]) -> pd.DataFrame:
@@ -88,8 +113,7 @@ def usable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs[(pairs["dense_refused"] == False) & (pairs["surrogate_refused"] == False)]  # noqa: E712 (null: not run)
 
 
-def kind_fields(rows: pd.DataFrame, judged: JudgedRuns) -> dict[str, object]:
-    """Return the fields of `OfKind` of rows of one kind, from their columns of these names, as Python values."""
-    first = rows.iloc[0]
-    kind = {name: catalogue_value(first[name], name) for name in KIND_COLUMNS}
-    return {"group": judged.groups[first["group"]], "setting": judged.settings[first["setting"]], **kind}
+def kind_fields(row: Mapping[Any, Any], judged: JudgedRuns) -> dict[str, Any]:
+    """Return the fields of `OfKind` of a row, from its columns of these names, as Python values."""
+    kind = {name: catalogue_value(row[name], name) for name in KIND_COLUMNS}
+    return {"group": judged.groups[row["group"]], "setting": judged.settings[row["setting"]], **kind}

@@ -48,7 +48,9 @@ def compare_sizes(runs: pd.DataFrame) -> tuple[SizeRow, ...]:
 
 
 def _row(size: tuple[object, ...], pairs: pd.DataFrame) -> SizeRow:
-    race, transfer = Race.of(pairs), Transfer.of(pairs)
+    columns = ("dense_seconds", "surrogate_seconds", "surrogate_own_answers", "surrogate_transferred_answers")
+    dense, surrogate, own, transferred = (pairs[name].to_numpy(float) for name in columns)
+    race, transfer = Race.of(dense, surrogate), Transfer.of(own, transferred)
     return SizeRow(
         **dict(zip(SIZE_COLUMNS, size, strict=True)),  # type: ignore[arg-type]
         pairs=len(pairs),

@@ -34,8 +34,9 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.ranking import aggregates
+from vnnbench.leaderboard.ranking.aggregates import Numbers, Seconds
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
-from vnnbench.leaderboard.ranking.surrogate_pairs import OfKind, kind_fields, pair_runs, pairs_by_kind, usable_pairs
+from vnnbench.leaderboard.ranking.surrogate_pairs import OfKind, PairsOfKind, pair_runs, pairs_by_kind
 from vnnbench.leaderboard.records.query_columns import is_dense
 
 PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
@@ -85,9 +86,8 @@ class Race:
     time_ratio: float | None
 
     @classmethod
-    def of(cls, pairs: pd.DataFrame, times: str = "seconds") -> Race:
-        """Compare these pairs of `time_pairs`, by one of its times."""
-        dense, surrogate = (pairs[f"{side}_{times}"].to_numpy(float) for side in ("dense", "surrogate"))
+    def of(cls, dense: Seconds, surrogate: Seconds) -> Race:
+        """Compare the times of the two sides of pairs (n_pairs,), in seconds."""
         return cls(
             surrogate_faster=aggregates.share_faster(surrogate, dense),
             dense_faster=aggregates.share_faster(dense, surrogate),
@@ -107,11 +107,10 @@ class Transfer:
     uncounted: int
 
     @classmethod
-    def of(cls, pairs: pd.DataFrame) -> Transfer:
-        """Count over the surrogate runs of these pairs of `time_pairs`."""
-        counted = pairs.dropna(subset=["surrogate_own_answers", "surrogate_transferred_answers"])
-        own, transferred = (counted[f"surrogate_{name}_answers"].sum() for name in ("own", "transferred"))
-        return cls(int(own), int(transferred), len(pairs) - len(counted))
+    def of(cls, own: Numbers, transferred: Numbers) -> Transfer:
+        """Count over surrogate runs (n_runs,) their own_answers and transferred_answers; NaN: not counted."""
+        counted = ~np.isnan(own + transferred)
+        return cls(int(own[counted].sum()), int(transferred[counted].sum()), int(np.sum(~counted)))
 
     @property
     def share(self) -> float | None:
@@ -120,7 +119,7 @@ class Transfer:
 
 def compare_surrogates(judged: JudgedRuns) -> tuple[SurrogateRow, ...]:
     """Return all rows, sorted by group, setting, formulation and kind."""
-    rows = [_row(pairs, judged) for pairs in pairs_by_kind(time_pairs(judged))]
+    rows = [_row(pairs) for pairs in pairs_by_kind(time_pairs(judged), judged)]
     ratios: dict[tuple[object, ...], list[float]] = {}
     for row in rows:
         if row.time_ratio is not None and row.rate is not None:
@@ -169,16 +168,18 @@ def preparation_seconds(runs: pd.DataFrame) -> pd.Series[float]:
     return bounding + own.where(~is_dense(runs), 0.0)
 
 
-def _row(pairs: pd.DataFrame, judged: JudgedRuns) -> SurrogateRow:
-    usable = usable_pairs(pairs)
-    timed = usable.dropna(subset=["dense_prepared", "surrogate_prepared"])
-    race, prepared, transfer = Race.of(usable), Race.of(timed, "prepared"), Transfer.of(usable)
+def _row(pairs: PairsOfKind) -> SurrogateRow:
+    times = np.stack(pairs.of_sides("prepared"))
+    timed = times[:, ~np.isnan(times).any(axis=0)]
+    race, prepared = Race.of(*pairs.of_sides("seconds")), Race.of(*timed)
+    dense_found, surrogate_found = pairs.of_sides("found")
+    transfer = Transfer.of(pairs.of_sides("own_answers")[1], pairs.of_sides("transferred_answers")[1])
     return SurrogateRow(
-        **kind_fields(pairs, judged),  # type: ignore[arg-type]
-        pairs=len(usable),
-        left_out=len(pairs) - len(usable),
-        dense_counterexamples=int(np.sum(usable["dense_found"].to_numpy(bool))),
-        surrogate_counterexamples=int(np.sum(usable["surrogate_found"].to_numpy(bool))),
+        **pairs.fields,
+        pairs=pairs.usable,
+        left_out=pairs.left_out,
+        dense_counterexamples=int(dense_found.sum()),
+        surrogate_counterexamples=int(surrogate_found.sum()),
         surrogate_faster=race.surrogate_faster,
         dense_faster=race.dense_faster,
         time_ratio=race.time_ratio,
@@ -186,7 +187,7 @@ def _row(pairs: pd.DataFrame, judged: JudgedRuns) -> SurrogateRow:
         transferred=transfer.transferred,
         transfer_share=transfer.share,
         uncounted=transfer.uncounted,
-        prepared=len(timed) if len(timed) or usable.empty else None,
+        prepared=timed.shape[1] if timed.size or not pairs.usable else None,
         prepared_surrogate_faster=prepared.surrogate_faster,
         prepared_dense_faster=prepared.dense_faster,
         prepared_time_ratio=prepared.time_ratio,

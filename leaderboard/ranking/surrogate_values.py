@@ -20,7 +20,7 @@ import pandas as pd
 from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
-from vnnbench.leaderboard.ranking.surrogate_pairs import OfKind, kind_fields, pair_runs, pairs_by_kind, usable_pairs
+from vnnbench.leaderboard.ranking.surrogate_pairs import OfKind, PairsOfKind, pair_runs, pairs_by_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,15 @@ def compare_values(judged: JudgedRuns) -> tuple[SurrogateValueRow, ...]:
     """Return all rows, sorted by group, setting, formulation and kind."""
     relevant = judged.runs["threshold"].isna().to_numpy(bool)
     measured = pd.DataFrame({"value": judged.outcomes.loc[relevant, "value"]})
-    return tuple(_row(pairs, judged) for pairs in pairs_by_kind(pair_runs(judged, measured)))
+    return tuple(map(_row, pairs_by_kind(pair_runs(judged, measured), judged)))
 
 
-def _row(pairs: pd.DataFrame, judged: JudgedRuns) -> SurrogateValueRow:
-    usable = usable_pairs(pairs)
-    dense, surrogate = (usable[f"{side}_value"].to_numpy(float) for side in ("dense", "surrogate"))
+def _row(pairs: PairsOfKind) -> SurrogateValueRow:
+    dense, surrogate = pairs.of_sides("value")
     return SurrogateValueRow(
-        **kind_fields(pairs, judged),  # type: ignore[arg-type]
-        pairs=len(usable),
-        left_out=len(pairs) - len(usable),
+        **pairs.fields,
+        pairs=pairs.usable,
+        left_out=pairs.left_out,
         dense_values=int(np.sum(~np.isnan(dense))),
         surrogate_values=int(np.sum(~np.isnan(surrogate))),
         surrogate_better=aggregates.share_larger(surrogate, dense, BOUND_TOLERANCE),

@@ -53,22 +53,27 @@ def measure_sensitivity(judged: JudgedRuns) -> tuple[SensitivityRow, ...]:
     """Return all rows, sorted by group and setting."""
     runs = judged.runs
     relevant = runs["threshold"].notna().to_numpy(bool)
-    asked = violations_in_time(runs).loc[relevant].join(runs["primal_steps"])
-    group_of, setting_of = (judged.outcomes.loc[relevant, name].to_numpy() for name in ("group", "setting"))
-    rows = []
-    for group, setting in sorted(set(zip(group_of.tolist(), setting_of.tolist(), strict=True))):
-        own = asked[(group_of == group) & (setting_of == setting)]
-        rows.append(
-            SensitivityRow(
-                group=judged.groups[group],
-                setting=judged.settings[setting],
-                runs=len(own),
-                unmeasured=int(own["primal_steps"].isna().sum()),
-                as_given=_counts(own["as_given"]),
-                repaired=_counts(own["repaired"]),
-            )
+    violations = violations_in_time(runs)
+    facts = {"runs": np.ones(len(runs), bool), "unmeasured": runs["primal_steps"].isna()}
+    facts |= {  # NaN (no candidate) is within no tolerance
+        f"{kind} {name}": violations[kind].to_numpy(float) <= tolerance
+        for kind in violations
+        for name, tolerance in TOLERANCES.items()
+    }
+    counts = (
+        pd.DataFrame(facts).join(judged.outcomes[["group", "setting"]])[relevant].groupby(["group", "setting"]).sum()
+    )
+    return tuple(
+        SensitivityRow(
+            group=judged.groups[group],
+            setting=judged.settings[setting],
+            runs=int(own["runs"]),
+            unmeasured=int(own["unmeasured"]),
+            as_given={name: int(own[f"as_given {name}"]) for name in TOLERANCES},
+            repaired={name: int(own[f"repaired {name}"]) for name in TOLERANCES},
         )
-    return tuple(rows)
+        for (group, setting), own in zip(counts.index.tolist(), counts.to_dict("records"), strict=True)
+    )
 
 
 def violations_in_time(runs: pd.DataFrame) -> pd.DataFrame:
@@ -84,8 +89,3 @@ def violations_in_time(runs: pd.DataFrame) -> pd.DataFrame:
     violations["as_given"] = violations["as_given"].mask(doubtful & np.isnan(best))
     violations["repaired"] = violations["repaired"].mask(doubtful & ~answers)
     return violations
-
-
-def _counts(violations: pd.Series) -> dict[str, int]:
-    found = violations.to_numpy(float)  # NaN (no candidate) is within no tolerance
-    return {name: int(np.sum(found <= tolerance)) for name, tolerance in TOLERANCES.items()}

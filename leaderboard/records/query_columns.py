@@ -7,9 +7,9 @@ fit in memory.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from sqlite3 import Cursor
 from typing import Any
 
@@ -97,6 +97,19 @@ def ranks(texts: NDArray[Any]) -> NDArray[np.int64]:
     places: NDArray[np.int64] = np.empty(len(words), np.int64)
     places[as_bytes(words).argsort()] = np.arange(len(words))
     return places[codes]
+
+
+def split_columns(rows: pd.DataFrame, part: NDArray[np.integer], parts: int) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield the columns of each part of these rows, as arrays; rows keep their order.
+
+    part (n_rows,): the part of each row, from 0 to parts - 1. Cutting a frame instead takes milliseconds for each part,
+    and a ledger that is grouped by model has thousands.
+    """
+    order = np.argsort(part, kind="stable")
+    columns = {str(name): rows[name].to_numpy()[order] for name in rows}
+    ends = np.searchsorted(part[order], np.arange(parts + 1)).tolist()
+    for start, end in pairwise(ends):
+        yield {name: column[start:end] for name, column in columns.items()}
 
 
 def _empty(name: str) -> NDArray[Any]:
