@@ -21,6 +21,7 @@ from vnnbench.leaderboard.papers.report import make_report
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, read_leaderboard
 from vnnbench.leaderboard.records.proven import PROVEN_FOLDER
 from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.tables.notes import doubtful_notes
 from vnnbench.leaderboard.tables.render import Format, watch_leaderboard, write_leaderboard
 from vnnbench.leaderboard.text import count
 from vnnbench.leaderboard.words import Paper
@@ -33,12 +34,16 @@ REPORT_LINES = 80
 """The most lines of a paper's report that are printed."""
 WATCH_SECONDS = 2.0
 """The interval at which `leaderboard --watch` looks for changes of the ledger."""
+_WITHOUT_NOTES = (Format.CSV, Format.LATEX)
+"""The formats that hold the rows of settings alone."""
 
 
 def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
     """Print the leaderboard; return 1 when a setting gave a wrong answer, else 0."""
     leaderboard = read_leaderboard(results / LEDGER_NAME, by)
     write_leaderboard(leaderboard, Format(output), sys.stdout)
+    if output in _WITHOUT_NOTES:
+        sys.stderr.writelines(f"{note}\n" for note in doubtful_notes(leaderboard))
     return 1 if leaderboard.faults else 0
 
 

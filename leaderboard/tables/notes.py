@@ -49,7 +49,7 @@ def notes_on(leaderboard: Leaderboard) -> Notes:
         wrong=tuple(_wrong_note(leaderboard.faults)),
         above=(
             *_failed_note(leaderboard.settings),
-            *_disturbed_note(conditions, with_reference=bool(leaderboard.reference)),
+            *doubtful_notes(leaderboard),
             *_lacking_note(conditions),
             *_left_out_note(leaderboard),
             *_limit_note(leaderboard),
@@ -120,7 +120,9 @@ def _failed_note(rows: Sequence[SettingRow]) -> Iterator[str]:
         yield f"Runs failed ({_numbered((+failed).most_common())}): their logs say why."
 
 
-def _disturbed_note(conditions: Conditions, *, with_reference: bool) -> Iterator[str]:
+def doubtful_notes(leaderboard: Leaderboard) -> Iterator[str]:
+    """Yield what makes measured times doubtful. Formats that hold rows alone have no other place for it than stderr."""
+    conditions = leaderboard.conditions
     if conditions.disturbed:
         reasons = (
             (conditions.without_cores, "without own cores"),
@@ -130,7 +132,7 @@ def _disturbed_note(conditions: Conditions, *, with_reference: bool) -> Iterator
         )
         why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
         again = "repeat with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"
-        whose = ", including those of the reference," if with_reference else ""
+        whose = ", including those of the reference," if leaderboard.reference else ""
         were = "was" if conditions.disturbed == 1 else "were"
         yield f"{conditions.disturbed} of {conditions.runs} runs{whose} {were} disturbed ({why}): {again}."
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from support.command_lines import one_error_line
 from vnnbench.cli import run_command
+from vnnbench.ledger.writer import LEDGER_NAME
 
 
 def test_report_prints_the_beginning_of_what_it_writes_and_says_what_is_smaller(
@@ -60,3 +63,20 @@ def test_watching_needs_a_terminal_and_tables(tiny_results: Path, capsys: pytest
     assert "needs a terminal" in one_error_line(capsys, ["leaderboard", str(tiny_results), "--watch"])
     wrong = ["leaderboard", str(tiny_results), "--watch", "--format", "latex"]
     assert "leave out --format latex" in one_error_line(capsys, wrong)
+
+
+@pytest.mark.parametrize("output", ["csv", "latex"])
+def test_a_format_without_notes_says_on_stderr_that_runs_were_disturbed(
+    tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
+    for cores, said in (("", "8 of 8 runs were disturbed (8 without own cores): repeat with "), ("0", "")):
+        with closing(sqlite3.connect(results / LEDGER_NAME)) as connection, connection:
+            connection.execute("DROP TRIGGER IF EXISTS results_no_update")
+            connection.execute(
+                "UPDATE results SET cores = ?, foreign_seconds = 0, swapped_bytes = 0, stalled_seconds = 0", (cores,)
+            )
+        assert run_command(["leaderboard", str(results), "--format", output]) == 0
+        captured = capsys.readouterr()
+        assert said in captured.err and captured.err.count("\n") == bool(said)
+        assert "disturbed" not in captured.out
