@@ -62,7 +62,7 @@ _OF_RUNS = (
     *("termination", "ended_by", "claimed_value", "dual_bound", "best_exact_value", "wall_seconds"),
     *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", CPU, HOST, "enforcement"),
     *("counted", "started_at", "attempts", "disturbed", "cores", "swapped_bytes", "stalled_seconds"),
-    "ranked",
+    *("ranked", "impossible_times"),
     *("dual_steps", "primal_steps"),
     *("as_given_violation", "repaired_violation", "own_answers", "transferred_answers", "planted", "proven"),
 )
@@ -160,6 +160,7 @@ class Conditions:
     while_swapping: int = 0
     while_stalled: int = 0
     by_others: int = 0
+    impossible: tuple[str, ...] = ()
     retried: int = 0
     tolerance: int = 0
     lacking: tuple[tuple[str, int], ...] = ()
@@ -355,6 +356,7 @@ def _conditions(runs: pd.DataFrame, ranked: pd.DataFrame, lacking: tuple[tuple[s
         while_swapping=int(while_swapping.sum()),
         while_stalled=int(while_stalled.sum()),
         by_others=int((disturbed & ~without_cores & ~while_swapping & ~while_stalled).sum()),
+        impossible=tuple(sorted(runs.loc[runs["impossible_times"] == 1, "run"])),
         retried=int((runs["attempts"] > 1).sum()),
         tolerance=int((runs["fault"] == Fault.TOLERANCE).sum()),
         lacking=lacking,

@@ -24,9 +24,12 @@ from vnnbench.leaderboard.records.reader import read_runs, read_tables
 from vnnbench.leaderboard.records.schema import REAL_COLUMNS, TEXT_COLUMNS
 
 FLAGS = frozenset(
-    {"also_by_limit", "disturbed", "finetuned", "float32_beats_all", "ranked", "strict", "value_is_column"}
+    {
+        *("also_by_limit", "disturbed", "finetuned", "float32_beats_all", "impossible_times", "ranked", "strict"),
+        "value_is_column",
+    }
 )
-"""Columns that a ledger stores as 0 and 1, and a derived one."""
+"""Columns that a ledger stores as 0 and 1, and derived ones."""
 _LATER_TEXTS = frozenset({CPU, HOST, "planted", "proven"})
 """Text columns that are derived, not stored."""
 _LARGEST_INTEGER = float(np.nextafter(2.0**63, 0.0))

@@ -23,6 +23,19 @@ _DISTURBED = f"""
      OR cores = '' OR coalesce(stalled_seconds, 0.0) > {STALLED_SECONDS})
 """
 
+STOPPING_SECONDS = 60.0
+"""No run outlasts its limit by more, but for stalls: a solver has 5 s to stop, and candidates are judged meanwhile."""
+
+# Times that no run can have, whatever the solver and the machine did; 0 where they cannot be excluded, as in runs of
+# older versions, which did not record stalls. The harness can be stalled at the limit and again at the end. The answer
+# that ends a run comes at its end at the latest; judged again by another version, the run may have a later one.
+_IMPOSSIBLE_TIMES = f"""
+    coalesce(time_limit_seconds <= 0 OR wall_seconds < 0 OR first_success_seconds < 0
+        OR wall_seconds > time_limit_seconds + {STOPPING_SECONDS} + 2 * stalled_seconds
+        OR (first_success_seconds > wall_seconds
+            AND (SELECT count(*) FROM judgements WHERE judgements.run = chosen.run) = 1), 0)
+"""
+
 # Without an allowed gap, a claimed optimum bounds every value like a dual bound; with a gap it does not.
 _WITHOUT_GAP = """
     NOT EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(settings) THEN settings ELSE '{"gap": 1}' END)
@@ -211,6 +224,7 @@ SELECT run, instance, instance_sha256, problem, family, solver, solver_version, 
     nullif(substr(finding, instr(finding, ':') + 1), '') AS fault_reason,
     machine, enforcement, counted, started_at, message, float32_beats_all,
     attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, stalled_seconds, disturbed,
+    {_IMPOSSIBLE_TIMES} AS impossible_times,
     dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers, measures,
     ranked
 FROM (
@@ -220,7 +234,7 @@ FROM (
            row_number() OVER (same ORDER BY {_IS_WRONG} DESC, attempt DESC) AS place
     FROM faults WHERE {_RETRIED}
     WINDOW same AS (PARTITION BY instance_sha256, plan_key)
-)
+) AS chosen
 WHERE place = 1
 """
 

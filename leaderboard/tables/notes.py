@@ -123,6 +123,13 @@ def _failed_note(rows: Sequence[SettingRow]) -> Iterator[str]:
 def doubtful_notes(leaderboard: Leaderboard) -> Iterator[str]:
     """Yield what makes measured times doubtful. Formats that hold rows alone have no other place for it than stderr."""
     conditions = leaderboard.conditions
+    if runs := conditions.impossible:
+        have = "has" if len(runs) == 1 else "have"
+        named = _first(list(map(plain, runs)), "run")
+        yield (
+            f"{len(runs)} of {conditions.runs} runs {have} times that no run can have ({named}): negative, long after "
+            "the limit, or an answer after the end. They are ranked as they are stored; do not trust them."
+        )
     if conditions.disturbed:
         reasons = (
             (conditions.without_cores, "without own cores"),

@@ -133,6 +133,36 @@ def test_run_is_disturbed_by_load_swapping_or_shared_cores(ledger, facts, distur
     assert ledger.one("r")["disturbed"] == disturbed
 
 
+@pytest.mark.parametrize(
+    ("wall", "first", "stalled", "impossible"),
+    [
+        (-0.1, None, None, 1),
+        (float("inf"), None, 0.0, 1),
+        (161.9, None, 1.0, 0),  # the limit is 100 s: 100 + 60 + 2 * 1 = 162
+        (162.1, None, 1.0, 1),
+        (1e6, None, None, 0),  # an older version did not record for how long it was stalled
+        (5.0, 5.0, 0.0, 0),
+        (5.0, 5.1, 0.0, 1),
+        (5.0, -1.0, 0.0, 1),
+    ],
+)
+def test_times_that_no_run_can_have(ledger, wall, first, stalled, impossible):
+    ledger.run("r", ledger.instance("a"), wall_seconds=wall, stalled_seconds=stalled)
+    ledger.judge("r", first_success_seconds=first)
+    assert ledger.one("r")["impossible_times"] == impossible
+
+
+def test_run_that_is_judged_again_may_have_a_later_answer(ledger):
+    ledger.found("r", ledger.instance("a"), 5.0)
+    ledger.judge("r", confirmed=1, evidence="exact", best_exact_value=0.5, first_success_seconds=6.0)
+    assert ledger.one("r")["impossible_times"] == 0
+
+
+def test_limit_that_is_not_positive_is_impossible(ledger):
+    ledger.run("r", ledger.instance("a"), time_limit_seconds=0.0, wall_seconds=0.0)
+    assert ledger.one("r")["impossible_times"] == 1
+
+
 # -- what the final columns say --------------------------------------------------------------------------------------
 
 

@@ -203,6 +203,13 @@ def test_disturbed_runs_are_counted_once_each_by_their_reason(ledger):
     assert [conditions[name] for name in names] == [8, 3, 3, 1, 1]
 
 
+def test_runs_with_impossible_times_are_counted_and_the_first_are_named(ledger):
+    sha = ledger.instance("a")
+    for seed in range(5):
+        ledger.run(f"r{seed}", sha, seed=seed, wall_seconds=-1.0 if seed else 1.0)
+    assert "4 of 5 runs have times that no run can have (r1, r2, r3, 1 more run): negative, long after " in said(ledger)
+
+
 def test_settings_that_lack_runs_are_named_with_how_many(ledger):
     for number in range(6):
         sha = ledger.instance(f"i{number}", problem=f"p{number}")
