@@ -38,11 +38,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NetworkRun:
-    """The run on one network: its test accuracy (0 to 1) and hidden neurons, seconds until the solver stopped, nodes.
+    """The run on one network: its name, test accuracy (0 to 1) and hidden neurons, seconds until the solver stopped,
+    nodes.
 
     fools_itself: whether a candidate answers the problem on this network, if candidates were counted.
     """
 
+    network: str
     accuracy: float | None
     hidden: float | None
     seconds: float
@@ -142,6 +144,7 @@ def _network_run(run: pd.Series[float]) -> NetworkRun:
         None if pd.isna(run[name]) else float(run[name]) for name in ("accuracy", "hidden", "nodes", "own_answers")
     )
     return NetworkRun(
+        network=str(run["network"]),
         accuracy=accuracy,
         hidden=hidden,
         seconds=float(run["stopped"]),

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.papers.cacciola2024 import NetworkRun, Outcome, Row, Section
-from vnnbench.leaderboard.papers.cacciola2024_observations import STATEMENTS, count_pairs
+from vnnbench.leaderboard.papers.cacciola2024_observations import STATEMENTS, Counted, Statement, count_pairs
 from vnnbench.leaderboard.papers.observations import verdict_table
 from vnnbench.leaderboard.papers.values import (
     CACCIOLA_ARCHITECTURES,
@@ -32,7 +32,8 @@ Cacciola, Frangioni, Lodi: Structured Pruning of Neural Networks for Constraints
 2024, [arXiv:2307.07457](https://arxiv.org/abs/2307.07457)."""
 
 _OBSERVATIONS = f"""\
-How many settings, each in its formulation, confirm or contradict it. It is confirmed where it holds for every pair, of
+How many settings, each in its formulation, confirm or contradict it; that pruned ones classify better, which no solver
+changes, is counted once. It is confirmed where it holds for every pair, of
 at least {CACCIOLA_NETWORKS} networks of each architecture; contradicted where it fails for most of at least
 {CACCIOLA_NETWORKS} pairs; else open."""
 
@@ -84,22 +85,28 @@ def _verdicts(sections: Sequence[Section]) -> Iterator[str]:
     yield "## The paper's observations in these runs"
     yield _OBSERVATIONS
     yield verdict_table(
-        (one.section, one.text, [count_pairs(one, section).verdict for section in sections]) for one in STATEMENTS
+        (one.section, one.text, [counted.verdict for _, counted in _counted(one, sections)]) for one in STATEMENTS
     )
 
 
 def _counts(sections: Sequence[Section]) -> Iterator[str]:
-    """Yield for how many pairs each observation holds, by setting and formulation."""
+    """Yield for how many pairs each observation holds, by setting and formulation, or of the networks."""
     yield "## The pairs of each observation"
     yield "holds, fails: pairs of baseline and pruned network; not known: a run was stopped too early to tell."
     rows = []
-    for section in sections:
-        for statement in STATEMENTS:
-            counted = count_pairs(statement, section)
+    for statement in STATEMENTS:
+        for name, counted in _counted(statement, sections):
             numbers = [str(number) for number in (counted.holds, counted.fails, counted.unknown)]
-            rows.append([_name(section), statement.section, statement.text, str(counted.verdict), *numbers])
-    columns = ["runs of", "", "observation", "verdict"]
+            rows.append([statement.section, statement.text, name, str(counted.verdict), *numbers])
+    columns = ["", "observation", "runs of", "verdict"]
     yield "\n".join(markdown_table(columns, ["holds", "fails", "not known"], rows))
+
+
+def _counted(statement: Statement, sections: Sequence[Section]) -> list[tuple[str, Counted]]:
+    """Return the counts of a statement, each with what it is of: every setting in its formulation, or the networks."""
+    if statement.of_networks:
+        return [("the networks", count_pairs(statement, sections))]
+    return [(_name(section), count_pairs(statement, [section])) for section in sections]
 
 
 def _table(title: str, sections: Sequence[Section], radius: float) -> Iterator[str]:

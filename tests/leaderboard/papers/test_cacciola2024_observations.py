@@ -11,7 +11,7 @@ from vnnbench.leaderboard.papers.cacciola2024_observations import STATEMENTS, Co
 from vnnbench.leaderboard.papers.observations import Verdict
 from vnnbench.leaderboard.papers.values import CACCIOLA_ARCHITECTURES
 
-RUN = NetworkRun(0.97, 100.0, 10.0, 1800.0, 1.0, Outcome.RULED_OUT, fools_itself=False)
+RUN = NetworkRun("net", 0.97, 100.0, 10.0, 1800.0, 1.0, Outcome.RULED_OUT, fools_itself=False)
 AT_LIMIT = replace(RUN, seconds=1800.0, outcome=Outcome.LIMIT)
 CUT = replace(RUN, seconds=300.0, limit_seconds=300.0, outcome=Outcome.LIMIT)
 DONE = replace(RUN, outcome=Outcome.DONE)
@@ -72,6 +72,14 @@ def test_only_pairs_of_the_statements_networks_and_radius_count():
     small, large = CACCIOLA_ARCHITECTURES[:2], CACCIOLA_ARCHITECTURES[2]
     rows = [row(one, 5.0, fast, 3) for one in small]
     beside = [row(large, 5.0, slow, 3), row(small[0], 20.0, slow, 3), row((3, 7), 5.0, slow, 0)]
-    assert count_pairs(HALVES, section(*rows, *beside)) == Counted(6, 0, 0, enough=True)
-    assert count_pairs(HALVES, section(rows[0], *beside)) == Counted(3, 0, 0, enough=False)
-    assert count_pairs(HALVES, section(rows[0], row(small[1], 5.0, fast[:2], 2))) == Counted(5, 0, 0, enough=False)
+    assert count_pairs(HALVES, [section(*rows, *beside)]) == Counted(6, 0, 0, enough=True)
+    assert count_pairs(HALVES, [section(rows[0], *beside)]) == Counted(3, 0, 0, enough=False)
+    assert count_pairs(HALVES, [section(rows[0], row(small[1], 5.0, fast[:2], 2))]) == Counted(5, 0, 0, enough=False)
+
+
+def test_networks_count_once_whatever_solvers_ran():
+    """Two settings, each with the same three networks; the pairs of another radius are not about it."""
+    better = [Pair(replace(RUN, network=f"n{i}"), replace(DONE, network=f"p{i}", accuracy=0.98)) for i in range(3)]
+    of_setting = section(row(CACCIOLA_ARCHITECTURES[0], 5.0, better, 3), row(CACCIOLA_ARCHITECTURES[1], 5.0, [], 3))
+    assert count_pairs(BETTER, [of_setting, of_setting]) == Counted(3, 0, 0, enough=True)
+    assert count_pairs(FASTER, [of_setting]) == Counted(0, 0, 0, enough=False)
