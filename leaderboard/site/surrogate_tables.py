@@ -25,12 +25,14 @@ from vnnbench.leaderboard.text import NONE, count, format_number, format_percent
 AnyRow: TypeAlias = SurrogateRow | SurrogateValueRow
 
 HEAT_LEVELS = 10
-"""The style sheet has a ground for every share from 0 to 1 in so many steps, heat-0 to heat-10."""
+"""The style sheet has grounds from heat-0, where the dense network is ahead in every pair, over heat-5, where each side
+is ahead in as many, to heat-10, where the surrogate is ahead in every pair."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """A share of pairs. text: in percent. level: of its ground; None without pairs. about: what is behind it."""
+    """The share of pairs in which the surrogate is ahead. text: in percent. level: of its ground (`_level`); None
+    without pairs. about: what is behind it."""
 
     text: str
     level: int | None
@@ -87,19 +89,27 @@ def _heat_cell(row: AnyRow | None) -> HeatCell:
     if row is None:
         return HeatCell(NONE, None, "")
     if isinstance(row, SurrogateValueRow):
-        share = row.surrogate_better
+        share, other = row.surrogate_better, row.dense_better
         found = f"a value of {row.dense_values} dense and {row.surrogate_values} surrogate runs"
-        more = f"larger {format_percent(share)}, smaller {format_percent(row.dense_better)}"
+        more = f"larger {format_percent(share)}, smaller {format_percent(other)}"
     else:
-        share = row.surrogate_faster
+        share, other = row.surrogate_faster, row.dense_faster
         found = f"found by {row.dense_counterexamples} dense and {row.surrogate_counterexamples} surrogate runs"
         more = (
-            f"sooner {format_percent(share)}, later {format_percent(row.dense_faster)}; dense over surrogate time "
+            f"sooner {format_percent(share)}, later {format_percent(other)}; dense over surrogate time "
             f"{format_number(row.time_ratio)}"
         )
-    if share is None:
+    if share is None or other is None:
         return HeatCell(NONE, None, "no pairs")
-    return HeatCell(format_percent(share), round(share * HEAT_LEVELS), f"{count(row.pairs, 'pair')}; {found}; {more}")
+    return HeatCell(format_percent(share), _level(share - other), f"{count(row.pairs, 'pair')}; {found}; {more}")
+
+
+def _level(ahead: float) -> int:
+    """Return the level of a ground. ahead: the share of pairs in which the surrogate is ahead, less that in which the
+    dense network is, -1 to 1; every share but 0 has a colour."""
+    middle = HEAT_LEVELS // 2
+    steps = min(middle, max(1, round(middle * abs(ahead)))) if ahead else 0
+    return middle + steps if ahead > 0 else middle - steps
 
 
 def _way_text(row: AnyRow) -> str:

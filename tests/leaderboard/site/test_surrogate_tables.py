@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.pairs import Pairs
 from support.tiny_sites import source_of
 from vnnbench.leaderboard.site.content import gather
@@ -41,9 +43,21 @@ def test_a_cell_says_over_how_many_pairs_what_was_found_and_how_much_sooner(pair
     pairs.surrogate("b", None)
     (found,) = maps_of(pairs.ledger)["by_time"]
     ((_, (cell,)),) = found.rows
+    assert (cell.text, cell.level) == ("50%", 7)  # sooner in one of two pairs, later in none
     assert cell.about == (
         "2 pairs; found by 1 dense and 1 surrogate runs; sooner 50%, later 0%; dense over surrogate time 1.41"
     )
+
+
+@pytest.mark.parametrize(("sooner", "later", "level"), [(1, 0, 6), (0, 1, 4), (1, 1, 5), (0, 0, 5), (20, 0, 10)])
+def test_a_cell_is_coloured_for_the_side_that_is_sooner_in_more_pairs(pairs, sooner, later, level):
+    """Of twenty pairs the others are ties: one pair more is enough for a colour, however many ties there are."""
+    for number in range(20):
+        pairs.dense(f"p{number}", 2.0)
+        pairs.surrogate(f"p{number}", 1.0 if number < sooner else 3.0 if number < sooner + later else 2.0)
+    (found,) = maps_of(pairs.ledger)["by_time"]
+    ((_, (cell,)),) = found.rows
+    assert cell.level == level
 
 
 def test_each_setting_and_formulation_has_a_map_with_the_same_rates(pairs):
