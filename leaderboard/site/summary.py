@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,11 +21,15 @@ SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The first settings of a ranking, and in words how sure that is. pages: none if none is done with a file."""
+    """The first settings of a ranking, and in words how sure that is. pages: none if none is done with a file.
+
+    hedge: why the first may not be faster than the second; "" if a test says it is, or if there is no second.
+    """
 
     ranking: FileRanking
     pages: tuple[SettingPage, ...]
     how_sure: tuple[str, ...]
+    hedge: str
 
 
 def winners(contents: Contents, rankings: Sequence[FileRanking]) -> list[Winner]:
@@ -36,17 +39,33 @@ def winners(contents: Contents, rankings: Sequence[FileRanking]) -> list[Winner]
         board = ranking.leaderboard
         first = [row.setting for row in board.settings if row.rank == 1 and row.common_solved]
         sure = _how_sure(board, with_interval=not ranking.part) if board.settings else ("no solver ran",)
-        found.append(Winner(ranking, tuple(map(contents.page_of, first)), sure))
+        found.append(Winner(ranking, tuple(map(contents.page_of, first)), sure, _hedge(board)))
     return found
 
 
 def count_first(found: Sequence[Winner]) -> list[tuple[tuple[SettingPage, ...], str]]:
-    """Return the settings that are first anywhere, those of the most rankings first, and in words in how many."""
-    times = Counter(winner.pages for winner in found if winner.pages)
+    """Return the settings that are first anywhere, those of the most rankings first, and in words in how many, and how
+    sure that is."""
+    hedges: dict[tuple[SettingPage, ...], list[str]] = {}
+    for winner in found:
+        if winner.pages:
+            hedges.setdefault(winner.pages, []).append(winner.hedge)
     return [
-        (pages, f"in all {number} rankings" if number == len(found) else f"in {number} of {len(found)} rankings")
-        for pages, number in times.most_common()
+        (pages, ", ".join([_in_how_many(len(own), len(found)), *_hedge_of_several(own)]))
+        for pages, own in sorted(hedges.items(), key=lambda item: -len(item[1]))
     ]
+
+
+def _in_how_many(number: int, rankings: int) -> str:
+    return f"in all {number} rankings" if number == rankings else f"in {number} of {rankings} rankings"
+
+
+def _hedge_of_several(hedges: Sequence[str]) -> Iterator[str]:
+    """Yield the hedge of several rankings with the same first setting, unless it is surely the first in all."""
+    if len(set(hedges)) > 1:
+        yield f"separated from the second in {hedges.count('') or 'none'}"
+    elif hedges[0]:
+        yield hedges[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +100,42 @@ def _how_sure(board: Leaderboard, *, with_interval: bool) -> tuple[str, ...]:
         words.append(f"95 % interval of its rank: {interval_text(first.rank_low, first.rank_high).replace('-', '–')}")
     second = next((row for row in ranked if row.rank != 1), None)
     if second is not None:
-        sides = {first.setting, second.setting}
-        test = next((pair for pair in board.pairs if {pair.faster, pair.slower} == sides), None)
+        test = _first_test(board)
         chance = "" if test is None else _chance(test, len(board.pairs))
         words.append(f"{second.setting.label} takes {format_number(second.sgm10_ratio)} times as long{chance}")
     return tuple(words)
+
+
+def _first_test(board: Leaderboard) -> PairRow | None:
+    """Return the test of the first setting of a ranking and the next one that does not share its rank."""
+    ranked = [row for row in board.settings if row.rank is not None]
+    second = next((row for row in ranked if row.rank != 1), None)
+    if second is None:
+        return None
+    sides = {ranked[0].setting, second.setting}
+    return next((pair for pair in board.pairs if {pair.faster, pair.slower} == sides), None)
+
+
+def _hedge(board: Leaderboard) -> str:
+    test = _first_test(board)
+    if test is None or test.differ:
+        return ""
+    return "too few problems to tell" if _too_few(test, len(board.pairs)) else f"not separated from {test.slower.label}"
 
 
 def _chance(test: PairRow, pairs: int) -> str:
     """Describe in words the test of a pair, one of `pairs`."""
     if test.differ:
         return ", significantly"
-    if least_p(test.problems, pairs) >= SIGNIFICANCE:
+    if _too_few(test, pairs):
         few = "is too few" if test.problems == 1 else "are too few"
         return f"; {count(test.problems, 'independent problem')} {few} for a test"
     return ", which may be chance"
+
+
+def _too_few(test: PairRow, pairs: int) -> bool:
+    """Return whether no result on these problems could separate a pair, one of `pairs`."""
+    return least_p(test.problems, pairs) >= SIGNIFICANCE
 
 
 def describe_solvers(contents: Contents) -> str:

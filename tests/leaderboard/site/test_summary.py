@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.tiny_sites import source_of
 from vnnbench.leaderboard.site.content import gather
 from vnnbench.leaderboard.site.summary import count_first, remarks, winners
@@ -55,5 +57,26 @@ def test_the_first_of_several_rankings_are_counted(ledger):
     contents = gather(source_of(ledger))
     found = count_first(winners(contents, contents.rankings))
     assert [(page.setting.label, words) for (page,), words in found] == [
-        ("scip", "in 2 of 3 rankings"), ("highs", "in 1 of 3 rankings")
-    ]  # fmt: skip
+        ("scip", "in 2 of 3 rankings, too few problems to tell"),
+        ("highs", "in 1 of 3 rankings, too few problems to tell"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ties", "words"),
+    [
+        ({}, "in all 2 rankings"),
+        ({"tight": 5}, "in all 2 rankings, separated from the second in 1"),
+        ({"tight": 5, "other": 5}, "in all 2 rankings, not separated from highs"),
+    ],
+)
+def test_the_first_of_several_rankings_is_hedged_where_no_test_separates_it_from_the_second(ledger, ties, words):
+    """scip is sooner on all of six problems, or on one with five ties."""
+    for formulation in ("tight", "other"):
+        for number in range(6):
+            digest = ledger.instance(f"{formulation}{number}", problem=f"p{number}", formulation=formulation)
+            slower = 1.0 if number < ties.get(formulation, 0) else 9.0
+            ledger.found(f"h{digest}", digest, slower)
+            ledger.found(f"s{digest}", digest, 1.0, solver="scip")
+    contents = gather(source_of(ledger))
+    assert [own for _, own in count_first(winners(contents, contents.rankings))] == [words]
