@@ -37,8 +37,8 @@ class Measures:
     value_runs: the runs on problems without a threshold. Among these, best_values, best_gap and bound_gap are about the
     value confirmed in time: the runs where it is as good as the best known one (`aggregates.reached`), and means of its
     `aggregates.relative_gap` to the best known one, and on dense networks to the run's own bound.
-    alone: triples that no other ranked setting solved; contribution: `profiles.Contribution.sgm_share`; both None below
-    the line.
+    alone: triples that no other ranked setting is done with; contribution: `profiles.Contribution.sgm_share`; both None
+    below the line.
     """
 
     common_runs: int = 0
@@ -186,4 +186,4 @@ def _together(
     best, longest = virtual_best(times), limit.max(axis=1, initial=0.0)
     numbers = _times(np.where(np.isnan(best), longest, best), ~np.isnan(best), longest)
     found = zip(ranked, contributions(times, longest), strict=True) if len(times) else ()
-    return numbers, {place: {"alone": own.solved, "contribution": own.sgm_share} for place, own in found}
+    return numbers, {place: {"alone": own.alone, "contribution": own.sgm_share} for place, own in found}

@@ -1,7 +1,7 @@
-"""Curves over all problems, and each setting's contribution to the virtual best: pure functions of times.
+"""Curves over all files, and each setting's contribution to the virtual best: pure functions of times.
 
-seconds (n_problems, n_settings): the time of each setting on each problem, NaN where it did not solve it. "Problem"
-means what is compared: a triple of instance, seed and permutation that every setting ran.
+seconds (n_files, n_settings): the time of each setting on each file, NaN where it is not done with it (`outcomes`:
+finished). "File" means what is compared: a triple of instance, seed and permutation that every setting ran.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ Steps: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 class Contribution:
     """The loss of the virtual best setting without one setting.
 
-    solved: problems that no other setting solved. sgm_share: 1 - sgm(with all) / sgm(without), 0 to 1, of the shifted
-    geometric mean of the virtual best times; None without problems.
+    alone: files that no other setting is done with. sgm_share: 1 - sgm(with all) / sgm(without), 0 to 1, of the shifted
+    geometric mean of the virtual best times; None without files.
     """
 
-    solved: int
+    alone: int
     sgm_share: float | None
 
 
 def performance_profile(seconds: Seconds) -> list[Steps]:
-    """Return each setting's performance profile: the share of problems solved within tau times the best time.
+    """Return each setting's performance profile: the share of files done within tau times the best time.
 
-        rho_s(tau) = #{p : t_ps / min_s' t_ps' <= tau} / n_problems,   tau >= 1
+        rho_s(tau) = #{p : t_ps / min_s' t_ps' <= tau} / n_files,   tau >= 1
 
-    Returns for each setting tau and rho there; rho is 0 before the first tau, and ends at the share it solved. Problems
-    that no setting solved stay in the denominator. Times below 1 ms count as 1 ms, so that clock noise does not give
-    large ratios.
+    Returns for each setting tau and rho there; rho is 0 before the first tau, and ends at the share that it is done
+    with. Files that no setting is done with stay in the denominator. Times below 1 ms count as 1 ms, so that clock
+    noise does not give large ratios.
     Source: E. Dolan, J. More, Benchmarking optimization software with performance profiles, Math. Program. 91 (2002).
     """
     times = np.maximum(seconds, SHORTEST_SECONDS)  # NaN stays NaN
@@ -45,13 +45,13 @@ def performance_profile(seconds: Seconds) -> list[Steps]:
     return [_steps(ratios[:, setting], len(seconds)) for setting in range(seconds.shape[1])]
 
 
-def solved_over_time(seconds: Seconds) -> list[Steps]:
-    """Return each setting's curve of a cactus plot: the number of problems it solves within each time in seconds."""
+def done_over_time(seconds: Seconds) -> list[Steps]:
+    """Return each setting's curve of a cactus plot: the number of files it is done with within each time in seconds."""
     return [_steps(seconds[:, setting], 1) for setting in range(seconds.shape[1])]
 
 
 def virtual_best(seconds: Seconds) -> Seconds:
-    """Return the times of the virtual best setting (n_problems,): the fastest on each problem, NaN if unsolved."""
+    """Return the times of the virtual best setting (n_files,): the fastest on each file, NaN if none is done."""
     best: Seconds = np.fmin.reduce(seconds, axis=1, initial=np.nan)
     return best
 
@@ -59,7 +59,7 @@ def virtual_best(seconds: Seconds) -> Seconds:
 def contributions(seconds: Seconds, limits: Seconds, shift: float = 10.0) -> list[Contribution]:
     """Return each setting's contribution to the virtual best setting.
 
-    limits (n_problems,): the seconds that count for a problem that no setting solves. shift: of the shifted geometric
+    limits (n_files,): the seconds that count for a file that no setting is done with. shift: of the shifted geometric
     mean.
     Source: L. Xu, F. Hutter, H. Hoos, K. Leyton-Brown, Evaluating component solver contributions to portfolio-based
     algorithm selectors, SAT 2012 (marginal contribution).

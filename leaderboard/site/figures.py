@@ -17,7 +17,7 @@ import numpy as np
 from vnnbench.common.numbers import MAX_REAL
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking import aggregates
-from vnnbench.leaderboard.ranking.profiles import performance_profile, solved_over_time, virtual_best
+from vnnbench.leaderboard.ranking.profiles import done_over_time, performance_profile, virtual_best
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
 from vnnbench.leaderboard.site.content import Contents, InstancePage, SettingPage
@@ -67,13 +67,13 @@ def _series(page: SettingPage, **fields: Any) -> dict[str, Any]:
 
 
 def curves(contents: Contents, matrix: Matrix, root: str) -> list[Figure]:
-    """Return the performance profile, and the plot of runs solved over time."""
+    """Return the performance profile, and the plot of files done over time."""
     if not len(matrix):
         return []
     names = _Names(contents, root)
     ratios = np.maximum(matrix.seconds, aggregates.SHORTEST_SECONDS)
     ratios = ratios / virtual_best(ratios)[:, None]
-    profiles, counts = performance_profile(matrix.seconds), solved_over_time(matrix.seconds)
+    profiles, counts = performance_profile(matrix.seconds), done_over_time(matrix.seconds)
 
     def series(curves: Sequence[tuple[np.ndarray, np.ndarray]], values: np.ndarray) -> list[dict[str, Any]]:
         found = []
@@ -90,10 +90,10 @@ def curves(contents: Contents, matrix: Matrix, root: str) -> list[Figure]:
     figures: list[Figure] = [
         {
             "id": "profile", "kind": "steps", "x": "time ratio to the fastest setting",
-            "y": "share of runs solved", "series": series(profiles, ratios), "percent": True, "end": widest,
+            "y": "share of files done", "series": series(profiles, ratios), "percent": True, "end": widest,
         },
         {
-            "id": "cactus", "kind": "steps", "x": "seconds", "y": "runs solved",
+            "id": "cactus", "kind": "steps", "x": "seconds", "y": "files done",
             "series": series(counts, matrix.seconds), "percent": False, "end": longest,
         },
     ]  # fmt: skip
@@ -108,19 +108,19 @@ def describe_profile(matrix: Matrix) -> str:
         all_of_it = share[-1] if len(share) else 0.0
         parts.append(
             f"{plain(page.setting.label)}: fastest on {format_percent(float(fast[-1]) if len(fast) else 0.0)}, "
-            f"solves {format_percent(float(all_of_it))}"
+            f"done with {format_percent(float(all_of_it))}"
         )
-    return f"Performance profile over {count(len(matrix), 'run')} of each setting. {'; '.join(parts)}."
+    return f"Performance profile over {count(len(matrix), 'file')}. {'; '.join(parts)}."
 
 
 def describe_cactus(matrix: Matrix) -> str:
-    """Describe the plot of runs solved over time to readers who do not see it."""
+    """Describe the plot of files done over time to readers who do not see it."""
     parts = []
-    for page, (seconds, solved) in zip(matrix.settings, solved_over_time(matrix.seconds), strict=True):
-        total = int(solved[-1]) if len(solved) else 0
+    for page, (seconds, done) in zip(matrix.settings, done_over_time(matrix.seconds), strict=True):
+        total = int(done[-1]) if len(done) else 0
         last = f", the last after {format_number(float(seconds[-1]))} s" if total else ""
-        parts.append(f"{plain(page.setting.label)} solves {total}{last}")
-    return f"Runs solved over time, of {len(matrix)} of each setting. {'; '.join(parts)}."
+        parts.append(f"{plain(page.setting.label)} is done with {total}{last}")
+    return f"Files done over time, of {len(matrix)}. {'; '.join(parts)}."
 
 
 def pair_scatter(contents: Contents, matrix: Matrix, ranked: Sequence[SettingPage], root: str) -> Figure | None:

@@ -12,7 +12,7 @@ from vnnbench.leaderboard.site.content import Contents, FileRanking, SettingPage
 class Matrix:
     """The times of ranked settings on the triples of instance, seed and permutation that all of them ran.
 
-    seconds (n, n_settings): NaN where the file is not solved. limits (n,). instances: the hash of the instance of each
+    seconds (n, n_settings): NaN where the file is not done. limits (n,). instances: the hash of the instance of each
     triple. settings: one for each column.
     """
 

@@ -1,4 +1,4 @@
-"""Performance profiles, solved over time, the virtual best: by hand, and what must hold of any times."""
+"""Performance profiles, done over time, the virtual best: by hand, and what must hold of any times."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vnnbench.leaderboard.ranking.profiles import contributions, performance_profile, solved_over_time, virtual_best
+from vnnbench.leaderboard.ranking.profiles import contributions, done_over_time, performance_profile, virtual_best
 
 NAN = float("nan")
 # Two settings on four problems: the second is twice as slow on the first, alone on the third; the fourth is unsolved.
@@ -30,8 +30,8 @@ def test_performance_profile_by_hand():
     assert as_lists(performance_profile(SECONDS)) == [([1.0, 2.0], [0.25, 0.5]), ([1.0, 2.0], [0.5, 0.75])]
 
 
-def test_solved_over_time_by_hand():
-    assert as_lists(solved_over_time(SECONDS)) == [([1.0, 6.0], [1.0, 2.0]), ([2.0, 3.0, 5.0], [1.0, 2.0, 3.0])]
+def test_done_over_time_by_hand():
+    assert as_lists(done_over_time(SECONDS)) == [([1.0, 6.0], [1.0, 2.0]), ([2.0, 3.0, 5.0], [1.0, 2.0, 3.0])]
 
 
 def test_times_below_a_millisecond_are_equal_in_a_profile():
@@ -41,7 +41,7 @@ def test_times_below_a_millisecond_are_equal_in_a_profile():
 def test_virtual_best_and_contributions_by_hand():
     np.testing.assert_array_equal(virtual_best(SECONDS), [1.0, 3.0, 5.0, NAN])
     first, second = contributions(SECONDS, np.full(4, 90.0), shift=10.0)
-    assert (first.solved, second.solved) == (0, 1)
+    assert (first.alone, second.alone) == (0, 1)
     # with all (11 13 15 100)^(1/4) - 10; without the first (12 13 15 100)^..., without the second (11 16 100 100)^...
     both = (11 * 13 * 15 * 100) ** 0.25 - 10
     assert first.sgm_share == pytest.approx(1 - both / ((12 * 13 * 15 * 100) ** 0.25 - 10), abs=1e-12)
@@ -54,14 +54,14 @@ def test_profiles_of_an_empty_ledger_and_of_one_setting():
     assert virtual_best(empty).shape == (0,)
     assert contributions(empty, np.empty(0))[0].sgm_share is None
     (alone,) = contributions(np.array([[30.0], [NAN]]), np.full(2, 90.0))
-    assert alone.solved == 1  # the other setting solved none of these
+    assert alone.alone == 1  # the other setting is done with none of these
     assert alone.sgm_share == pytest.approx(1 - ((40 * 100) ** 0.5 - 10) / 90, abs=1e-12)
 
 
 @given(matrices)
 def test_curves_only_rise_and_end_at_what_is_solved(seconds):
     solved = (~np.isnan(seconds)).sum(axis=0)
-    profiles, cactus = performance_profile(seconds), solved_over_time(seconds)
+    profiles, cactus = performance_profile(seconds), done_over_time(seconds)
     for number, (tau, share), (time, count) in zip(solved, profiles, cactus, strict=True):
         assert np.all(np.diff(tau) > 0) and np.all(np.diff(share) > 0) and np.all(tau >= 1)
         assert np.all(np.diff(time) > 0) and np.all(np.diff(count) > 0)
@@ -76,5 +76,5 @@ def test_the_virtual_best_is_never_slower_and_no_contribution_negative(seconds):
     assert not np.any(seconds < best[:, None])
     assert np.array_equal(np.isnan(best), np.isnan(seconds).all(axis=1))
     for contribution in contributions(seconds, limits):
-        assert contribution.solved >= 0
+        assert contribution.alone >= 0
         assert contribution.sgm_share is None or -1e-9 <= contribution.sgm_share <= 1 + 1e-9

@@ -195,13 +195,13 @@ def test_curves_name_the_instance_of_every_step(site):
     assert [cactus["names"][place] for place in highs["names"][:2]] == ["easy-000--tight", "easy-001--tight"]
     profile = figures["profile"]
     scip = next(series for series in profile["series"] if series["name"] == "scip decide")
-    # Twice as slow on each of 74 of 150, and at the widest ratio; its wrong run is not solved.
+    # Twice as slow on each of 74 of 150, and at the widest ratio; its wrong run is not done.
     assert (scip["x"], scip["y"]) == ([2.0], [0.4933])
 
 
 def test_readers_without_scripts_have_the_curves_in_words(site):
     text = Page((site / "index.html").read_text(encoding="utf-8")).text
-    assert "highs decide: fastest on 100%, solves 100%; scip decide: fastest on 0%, solves 49%." in text
+    assert "highs decide: fastest on 100%, done with 100%; scip decide: fastest on 0%, done with 49%." in text
 
 
 def test_downloads_hold_every_run_and_parse(site):
