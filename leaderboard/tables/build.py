@@ -42,6 +42,7 @@ _TOLERANCES_LEGEND = (
     "measured runs on problems with a threshold."
 )
 _NO_INTERVAL_LEGEND = f"95% {NONE}: fewer than {FEWEST} independent problems tell nothing."
+_TEST_LEGEND = "Problems that share an image are one independent problem; Holm corrects p for the number of pairs."
 _BEFORE = {
     Table.RANKS: "Ranks by other shifts, by PAR, by the number done, over the files that all ranked settings are done "
     "with (easy), with spent runs counting as their limit (answered), and with counterexamples counting at "
@@ -168,11 +169,13 @@ def _settings_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[Setti
 
 
 def _times_sheet(leaderboard: Leaderboard) -> Sheet:
-    """Return the table of times; its legends explain a missing interval and the virtual best only if there is one."""
+    """Return the table of times; its legends explain a missing interval, the virtual best and tests only if there
+    are any."""
     rows = leaderboard.settings
     columns = columns_of(Table.TIMES, rows)
     after = [_VIRTUAL_BEST_LEGEND] if leaderboard.virtual_best else []
     after += [_NO_INTERVAL_LEGEND] if any(row.lacks_interval for row in rows) else []
+    after += [_TEST_LEGEND] if leaderboard.pairs else []
     named = tuple(_time_rows(leaderboard, columns))
     return _sheet(leaderboard, Table.TIMES, columns, named, leaderboard.by, after=after)
 

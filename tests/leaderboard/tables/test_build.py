@@ -130,6 +130,15 @@ def test_dash_for_the_interval_is_explained_where_a_ranked_setting_has_one(ledge
     assert explained in " ".join(render(build_leaderboard(ledger.runs(), ["depth"]), Format.TABLE).split())
 
 
+def test_independent_problems_and_holm_are_explained_where_settings_are_tested(ledger):
+    explained = "Problems that share an image are one independent problem; Holm corrects p for the number of pairs."
+    ledger.run("h", ledger.instance("a"))
+    assert explained not in sheet(build_leaderboard(ledger.runs()), Table.TIMES).brief
+    ledger.run("s", "sha-a", solver="scip")
+    both = sheet(build_leaderboard(ledger.runs()), Table.TIMES)
+    assert explained in both.brief and explained in both.legend
+
+
 def test_runs_of_several_types_of_cpu_are_said_to_be_ranked_apart(ledger):
     ledger.machine("m2")
     sha = ledger.instance("a")
