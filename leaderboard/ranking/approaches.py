@@ -12,6 +12,8 @@ common      the problems, seeds and permutations that every ranked approach ran,
             begun would leave hardly a problem to compare the others on
 rank        1 + the number of approaches that found more, or as many with a smaller sgm1. References, oracles and
             settings with a wrong answer anywhere have none
+robust      common problems for which the ledger has a run's claim, or a checked proof, that there is no counterexample,
+            and that nothing refutes: no approach can find more than the others
 oracle      for each problem the best of several pruning rates: what choosing the rate by its result would reach. It
             has a row where it is better than each of these rates alone: it finds more, or takes at least 1 % less
 
@@ -34,9 +36,11 @@ from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS, OfKind, k
 from vnnbench.leaderboard.ranking.surrogate_times import preparation_seconds
 from vnnbench.leaderboard.records.query_columns import is_dense, split_columns
 from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.words import Verdict
 
 SUITE = "suite"
-_TRIPLE = ["problem", "dense_network", "seed", "permutation"]
+_PROBLEM = ["problem", "dense_network"]
+_TRIPLE = [*_PROBLEM, "seed", "permutation"]
 _APPROACH = ["setting", *KIND_COLUMNS]
 _CLEARLY = 0.99
 _WITHOUT_RATE = [name for name in _APPROACH if name != "rate"]
@@ -47,12 +51,13 @@ class ApproachRow(OfKind):
     """An approach in one group (values in the order of `Leaderboard.approaches_by`).
 
     formulation: None for a reference. pruning to finetuned: None on the dense network; rate: None for an oracle too.
-    problems: the number of common ones, with each seed and permutation. found: those with a counterexample. unprepared:
-    runs whose preparation was not recorded.
+    problems: the number of common ones, with each seed and permutation. found: those with a counterexample. robust:
+    those claimed or proven robust. unprepared: runs whose preparation was not recorded.
     """
 
     problems: int
     found: int
+    robust: int
     sgm1_seconds: float
     unprepared: int
     rank: int | None = None
@@ -75,13 +80,18 @@ def rank_approaches(runs: pd.DataFrame, by: Sequence[str], wrong: Collection[Set
     if asked.empty:
         return ()
     judged = judge_outcomes(asked, by)
-    measured = _measured(judged)
+    measured = _measured(judged, _robust_problems(runs))
     kinds = measured.drop_duplicates("approach").to_dict("records")
     groups = split_columns(measured, measured["group"].to_numpy(), len(judged.groups))
     return tuple(row for own in groups for row in _rows(own, kinds, judged, wrong))
 
 
-def _measured(judged: JudgedRuns) -> pd.DataFrame:
+def _robust_problems(runs: pd.DataFrame) -> pd.MultiIndex:
+    """Return the problems that are claimed or proven robust, each with its dense network."""
+    return pd.MultiIndex.from_frame(runs.loc[runs["verdict"] == Verdict.ROBUST, _PROBLEM].drop_duplicates())
+
+
+def _measured(judged: JudgedRuns, robust: pd.MultiIndex) -> pd.DataFrame:
     """Return one row for every run that counts: its group, setting, kind, seconds, limit, and what else counts.
 
     approach, triple: numbered by their first appearance, over all groups.
@@ -95,6 +105,7 @@ def _measured(judged: JudgedRuns) -> pd.DataFrame:
     measured = kinds.join(runs[[*_TRIPLE, "network"]]).assign(
         group=outcomes["group"], setting=outcomes["setting"], refused=outcomes["refused"], limit=outcomes["limit"],
         seconds=outcomes["first_success_seconds"] + prepared.fillna(0.0), unprepared=prepared.isna(), ranked=ranked,
+        robust=pd.MultiIndex.from_frame(runs[_PROBLEM]).isin(robust),
     )  # fmt: skip
     measured = measured.sort_values("network", kind="stable")
     measured = measured.drop_duplicates(["group", *_APPROACH, *_TRIPLE, "ranked"])
@@ -129,6 +140,7 @@ def _rows(
     shortest = limit[common][:, shown].min(axis=1, keepdims=True)
     times = seconds[common][:, shown]
     times = np.where(times <= shortest, times, np.nan)  # NaN: nothing was found in time
+    robust = int(matrix("robust")[common][:, shown[0]].sum())  # it is the same for every approach
 
     def row(place: int, found: np.ndarray, unprepared_runs: int) -> ApproachRow:
         kind = kinds[place]
@@ -136,6 +148,7 @@ def _rows(
             **kind_fields(kind, judged),
             problems=len(found),
             found=int(np.count_nonzero(~np.isnan(found))),
+            robust=robust,
             sgm1_seconds=aggregates.shifted_geometric_mean(np.where(np.isnan(found), shortest[:, 0], found), 1.0)
             or 0.0,
             unprepared=unprepared_runs,

@@ -215,6 +215,11 @@ APPROACH_COLUMNS = (
         },
         cell=lambda row: f"{row.found} of {row.problems}",
     ),
+    Column(
+        "robust", "",
+        "problems that are robust by a run's claim, which nothing refutes, or by a checked proof: there is no "
+        "counterexample to find",
+    ),
     _Share("share", "share", "found over problems", {Table.APPROACHES: Shown(about="")}, exported=False),
     Column(
         "sgm1_seconds", "sgm1",

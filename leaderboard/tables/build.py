@@ -6,7 +6,7 @@ become plain text, whatever markup or control characters they hold.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
@@ -44,9 +44,9 @@ _TOLERANCES_LEGEND = (
 _NO_INTERVAL_LEGEND = f"95% {NONE}: fewer than {FEWEST} independent problems tell nothing."
 _TEST_LEGEND = "Problems that share an image are one independent problem; Holm corrects p for the number of pairs."
 _BEFORE = {
-    Table.RANKS: "Ranks by other shifts, by PAR, by the number done, over the files that all ranked settings are done "
-    "with (easy), with spent runs counting as their limit (answered), and with counterexamples counting at "
-    "tolerances from 0 to 1e-4, as given and repaired.",
+    Table.RANKS: "Ranks by other shifts, by PAR, by the number done (equal ones by sgm10), over the files that all "
+    "ranked settings are done with (easy), with spent runs counting as their limit (answered), and with "
+    "counterexamples counting at tolerances from 0 to 1e-4, as given and repaired.",
     Table.REFERENCE: "Beside the solvers, judged like them and not ranked. Heuristics prove nothing; the "
     "prover's bounds are claims unless a proof shows them.",
 }
@@ -136,11 +136,12 @@ def _sheet(
     rows: Sequence[Row],
     groups: tuple[str, ...],
     name: str = "setting",
-    after: Sequence[str] = (),
+    after: Iterable[str] = (),
 ) -> Sheet:
     """Return a sheet; `after`: sentences at the end of both legends."""
+    ending = [_AFTER.get(table, ""), *after]
     legend, brief = (
-        " ".join(filter(None, [before, legend_of(leaderboard, columns, short), _AFTER.get(table, ""), *after]))
+        " ".join(filter(None, [before, legend_of(leaderboard, columns, short), *ending]))
         for short, before in ((False, _BEFORE.get(table, "")), (True, ""))
     )
     return Sheet(table, groups, name, [column.head for column in columns], tuple(rows), legend, brief)
@@ -243,7 +244,18 @@ def _approach_sheet(leaderboard: Leaderboard) -> Sheet:
         )
         for row in leaderboard.approaches
     ]  # fmt: skip
-    return _sheet(leaderboard, Table.APPROACHES, columns, named, by, "approach")
+    after = _robust_legend(leaderboard.approaches)
+    return _sheet(leaderboard, Table.APPROACHES, columns, named, by, "approach", after)
+
+
+def _robust_legend(rows: Sequence[ApproachRow]) -> Iterator[str]:
+    """Yield why no approach can find a counterexample of every problem, if some are robust."""
+    groups = {row.group: row for row in rows}.values()
+    robust, problems = (sum(getattr(row, name) for row in groups) for name in ("robust", "problems"))
+    if robust:
+        within = ", all groups together," if len(groups) > 1 else ""
+        have = "has" if robust == 1 else "have"
+        yield f"By a solver's claim or a proof, {robust} of the {problems} problems{within} {have} no counterexample."
 
 
 def _approach_name(by: tuple[str, ...], row: ApproachRow) -> str:

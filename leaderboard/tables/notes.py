@@ -289,7 +289,8 @@ def _rank_note(leaderboard: Leaderboard) -> Iterator[str]:
     spent = "with spent runs as unsolved"
     last = f"{spent}, and at every tolerance" if measured else f"and {spent}"
     within = " in every group" if leaderboard.by else ""
-    yield f"The ranks are the same{within} by shifts of 1 and 100 s, PAR2, PAR10, the number done, {last}."
+    done = "the number done (equal ones by sgm10)"
+    yield f"The ranks are the same{within} by shifts of 1 and 100 s, PAR2, PAR10, {done}, {last}."
 
 
 def _primal_note(leaderboard: Leaderboard) -> Iterator[str]:

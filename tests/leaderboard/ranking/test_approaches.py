@@ -62,6 +62,20 @@ def test_share_found_comes_first_then_the_time_with_preparation(approaches):
     assert {row.unprepared for row in (oracle, half, most, dense)} == {0}
 
 
+def test_problems_that_are_claimed_robust_are_counted_and_said(approaches):
+    """A refuted claim is none, and a claim about a problem that not all ran does not count."""
+    approaches.robust("refuted", "sha-a", 1.0, solver="scip", goal="optimize")
+    assert {row.robust for row in build_leaderboard(approaches.runs()).approaches} == {0}
+    for name, rates in (("robust", (None, HALF, MOST)), ("other", (None,))):
+        for rate in rates:
+            approaches.run(f"{name}-{rate}", add_instance(approaches, name, rate))
+        approaches.robust(f"{name}-claim", f"sha-{name}", 1.0, solver="scip", goal="optimize")
+    board = build_leaderboard(approaches.runs())
+    assert {(row.robust, row.problems) for row in board.approaches} == {(1, 3)}
+    said = "By a solver's claim or a proof, 1 of the 3 problems has no counterexample."
+    assert said in " ".join(render(board, Format.TABLE).split())
+
+
 def test_what_takes_longer_than_the_limit_with_its_preparation_is_not_found(ledger):
     for rate, seconds in ((None, 4.0), (HALF, 1.0)):
         sha = add_instance(ledger, "a", rate, **({} if rate is None else {"prune_seconds": 99.0}))

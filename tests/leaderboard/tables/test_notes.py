@@ -80,7 +80,7 @@ def test_settings_that_were_refused_everything_are_named_with_the_group(two_solv
 def test_tolerance_is_not_mentioned_where_it_was_not_measured(ledger):
     for solver, seconds in (("highs", 1.0), ("scip", 20.0)):
         ledger.robust(solver, "sha-a" if solver == "scip" else ledger.instance("a"), seconds, solver=solver)
-    same = "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number done, "
+    same = "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number done (equal ones by sgm10), "
     assert f"{same}and with spent runs as unsolved." in notes_on(build_leaderboard(ledger.runs())).on_times
     for solver in ("highs", "scip"):
         ledger.judge(solver, primal_steps="[]")
