@@ -134,8 +134,8 @@ SURROGATE_COLUMNS = (
     _Share("prepared_dense_faster", "slower", _PREPARED, {Table.PREPARATION: Shown(about="")}),
     _Ratio("prepared_time_ratio", "ratio", _PREPARED, {Table.PREPARATION: Shown(about="")}),
     Column(
-        "best_rate", "best", "marks the pruning rate with the largest ratio of times of its kind",
-        {Table.PREPARATION: Shown(about="best: of each kind, the rate with the largest ratio above.")},
+        "best_rate", "best", "marks the pruning rate with the largest ratio of times of its kind, if that is above 1",
+        {Table.PREPARATION: Shown(about="best: of each kind, the rate with the largest ratio above, if more than 1.")},
         text=lambda is_best: "*" if is_best else "",
     ),
 )  # fmt: skip

@@ -52,7 +52,7 @@ class SurrogateRow(OfKind):
     kind). left_out: pairs where one side was not run or was refused by a licence.
     surrogate_faster, dense_faster: shares (0 to 1) of `pairs`; the rest are ties.
     time_ratio: geometric mean of dense time / surrogate time. best_rate: whether this rate has the largest time_ratio
-    of several rates of this kind in this group.
+    of several rates of this kind in this group, and saves time: it is above 1.
     candidates, transferred: the surrogate runs' candidates that answer the problem on the surrogate, and those of them
     that answer it on the dense network too. uncounted: surrogate runs whose candidates were not counted.
     prepared: pairs with all times recorded, None if no pair of `pairs` has them; prepared_*: the same numbers over
@@ -124,7 +124,7 @@ def compare_surrogates(judged: JudgedRuns) -> tuple[SurrogateRow, ...]:
     for row in rows:
         if row.time_ratio is not None and row.rate is not None:
             ratios.setdefault(_kind(row), []).append(row.time_ratio)
-    best = {kind: max(own) for kind, own in ratios.items() if len(own) > 1}
+    best = {kind: max(own) for kind, own in ratios.items() if len(own) > 1 and max(own) > 1.0}
     return tuple(
         replace(row, best_rate=row.rate is not None and row.time_ratio == best.get(_kind(row), -1.0)) for row in rows
     )
