@@ -42,10 +42,10 @@ _READING = """\
 
 Each number is a mean over networks: those of the paper, which are the three of its tables, and ours, which were trained
 anew; in brackets the difference from the paper, or ours divided by the paper's (x). seconds: until the solver stopped,
-at most the limit; nodes: of branch and bound; neurons: hidden ones of the network as stored; ratio: the mean seconds of
-the pruned networks divided by those of the baselines. found: a counterexample, confirmed on the baseline in exact
-arithmetic, also through the pruned network; limit: stopped by the time limit with neither a counterexample nor, on a
-baseline, a claim that there is none.
+at most the limit; nodes: of branch and bound; neurons: hidden ones of the network as stored; pruned / baseline: the
+mean seconds of the pruned networks divided by those of the baselines. found: a counterexample, confirmed on the
+baseline in exact arithmetic, also through the pruned network; limit: stopped by the time limit with neither a
+counterexample nor, on a baseline, a claim that there is none.
 
 Here a pruned network's run continues until the solver is done, because its bound says nothing about the baseline; the
 authors stop every run as soon as its bound rules out a counterexample to its own network."""
@@ -145,7 +145,11 @@ def _lines(
             ]
             yield ["", f"{outcome}, {side}", *(_of_all(own, outcome) for own in found)]
         seconds.append([_mean([n.seconds[at] for n in printed]), *(_mean([r.seconds for r in own]) for own in runs)])
-    yield ["", "ratio", *(format_number(ratio(pruned, baseline)) for baseline, pruned in zip(*seconds, strict=True))]
+    yield [
+        "",
+        "seconds, pruned / baseline",
+        *(format_number(ratio(pruned, baseline)) for baseline, pruned in zip(*seconds, strict=True)),
+    ]
 
 
 def _printed_outcome(network: PrintedNetwork, at: int) -> Outcome:

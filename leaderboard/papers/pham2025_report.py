@@ -76,7 +76,7 @@ def render(
         "\n".join(_shares(sections)),
         "## Accuracy and counterexamples of pruned networks",
         "acc: mean test accuracy in percent, where it is known. cex: pairs in which that side found a counterexample. "
-        "ratio: dense time / surrogate time, geometric mean over the pairs, above 1 if the surrogate is faster.",
+        "speed-up: dense time / surrogate time, geometric mean over the pairs, above 1 if the surrogate is faster.",
         "\n".join(_findings(sections)),
     ]
     for index, section in enumerate(sections):
@@ -232,7 +232,7 @@ def _two_shares(surrogate: float | None, dense: float | None) -> str:
 
 
 def _findings(sections: Sequence[Section]) -> list[str]:
-    columns = ["pairs", "acc dense", "acc surr.", "cex dense", "cex surr.", "cex both", "ratio"]
+    columns = ["pairs", "acc dense", "acc surr.", "cex dense", "cex surr.", "cex both", "speed-up"]
     rows = []
     for names, figure, row in _rows(sections):
         if figure.number == 3:  # it has the same runs as Figure 2
@@ -242,12 +242,12 @@ def _findings(sections: Sequence[Section]) -> list[str]:
             if panel.pairs:
                 accuracies = (panel.dense_accuracy, panel.surrogate_accuracy)
                 found = (panel.dense_found, panel.surrogate_found, int(np.sum(~panel.at_limit)))
-                ratio = aggregates.geometric_mean_ratio(panel.dense_seconds, panel.surrogate_seconds)
+                speed_up = aggregates.geometric_mean_ratio(panel.dense_seconds, panel.surrogate_seconds)
                 cells = [
                     str(panel.pairs),
                     *(NONE if accuracy is None else f"{100 * accuracy:.1f}" for accuracy in accuracies),
                     *map(str, found),
-                    format_number(ratio),
+                    format_number(speed_up),
                 ]
                 rows.append([*names[:3], f"{names[3]} {panel.rate:g}{finetuned}", *cells])
     return markdown_table(["setting", "formulation", "data set", "pruned"], columns, rows)

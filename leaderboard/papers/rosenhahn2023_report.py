@@ -212,7 +212,7 @@ def _plain_over_tight(times: Sequence[Speedup]) -> Iterator[str]:
         "formulations; a run that is not solved counts as its limit."
     )
     yield from _table(
-        ("setting",), ("pairs", "plain solved", "tight solved", "plain s", "tight s", "ratio"),
+        ("setting",), ("pairs", "plain solved", "tight solved", "plain s", "tight s", "plain / tight"),
         (
             [plain(one.setting.label), str(one.pairs), *map(str, one.solved), *map(format_number, one.seconds),
              format_number(one.ratio)]

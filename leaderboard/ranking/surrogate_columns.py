@@ -36,7 +36,7 @@ _CANDIDATES = (
     "well, and may be counterexamples to the dense network alone"
 )
 _TIMED = "pairs with recorded times of bounding, pruning and finetuning, as far as these were done"
-_PREPARED = "faster, slower and ratio with the times of bounding, pruning and finetuning added"
+_PREPARED = "faster, slower and speed-up with the times of bounding, pruning and finetuning added"
 _VALUES = "pairs in which the dense run, the surrogate run has a confirmed value of the dense network"
 _BETTER = (
     "share of pairs where the surrogate run's best value of the dense network is larger, smaller than the dense run's "
@@ -98,9 +98,9 @@ SURROGATE_COLUMNS = (
         },
     ),
     _Ratio(
-        "time_ratio", "ratio", "dense time divided by surrogate time, geometric mean over the pairs",
+        "time_ratio", "speed-up", "dense time divided by surrogate time, geometric mean over the pairs",
         {
-            Table.SURROGATES: Shown(brief="ratio: dense time divided by surrogate time."),
+            Table.SURROGATES: Shown(brief="speed-up: dense time divided by surrogate time."),
             Table.SITE_SURROGATES: Shown(
                 about="dense time divided by surrogate time, geometric mean; above 1 the surrogate is faster"
             ),
@@ -129,13 +129,13 @@ SURROGATE_COLUMNS = (
     ),
     _Share(
         "prepared_surrogate_faster", "faster", _PREPARED,
-        {Table.PREPARATION: Shown(about="faster, slower, ratio: as above, with these times added.")},
+        {Table.PREPARATION: Shown(about="faster, slower, speed-up: as above, with these times added.")},
     ),
     _Share("prepared_dense_faster", "slower", _PREPARED, {Table.PREPARATION: Shown(about="")}),
-    _Ratio("prepared_time_ratio", "ratio", _PREPARED, {Table.PREPARATION: Shown(about="")}),
+    _Ratio("prepared_time_ratio", "speed-up", _PREPARED, {Table.PREPARATION: Shown(about="")}),
     Column(
-        "best_rate", "best", "marks the pruning rate with the largest ratio of times of its kind, if that is above 1",
-        {Table.PREPARATION: Shown(about="best: of each kind, the rate with the largest ratio above, if more than 1.")},
+        "best_rate", "best", "marks the pruning rate with the largest speed-up of its kind, if that is above 1",
+        {Table.PREPARATION: Shown(about="best: of each kind, the rate with the largest speed-up above, if more than 1.")},
         text=lambda is_best: "*" if is_best else "",
     ),
 )  # fmt: skip

@@ -89,7 +89,7 @@ def test_tables_put_the_percentages_beside_a_dash_for_the_paper(ledger, two_pair
         "| 93.5 / – | – / – |",
     ]
     place = lines.index("## Accuracy and counterexamples of pruned networks")
-    # ratio: the geometric mean of 10 / 1 and 100 / 100
+    # speed-up: the geometric mean of 10 / 1 and 100 / 100
     assert (
         lines[place + 6]
         == "| highs | tight | mnist | magnitude unstructured 0.5 | 2 | 95.0 | 60.0 | 1 | 1 | 1 | 3.16 |"

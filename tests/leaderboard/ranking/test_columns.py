@@ -150,7 +150,7 @@ def test_csv_and_json_have_every_number_of_a_row(rows):
 def test_a_row_by_size_has_what_its_columns_show():
     size = SizeRow(8, 2, 16, 0.5, 4, 0.5, 0.25, 2.0, 3, 1, 1 / 3, 0)
     shown = {column.head: column.cell(size) for column in columns.columns_of(Table.SITE_SIZES)}
-    assert shown == {"pairs": "4", "faster": "50%", "slower": "25%", "ratio": "2.00", "cand.": "3", "transf": "33%"}
+    assert shown == {"pairs": "4", "faster": "50%", "slower": "25%", "speed-up": "2.00", "cand.": "3", "transf": "33%"}
 
 
 def test_every_column_has_one_entry_and_a_meaning():

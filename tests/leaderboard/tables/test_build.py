@@ -86,7 +86,7 @@ def test_transfer_is_that_of_candidates_and_stands_by_size(ledger):
     board = build_leaderboard(ledger.runs(), ["depth", "width"])
     found = sheet(board, Table.PREPARATION)
     assert [found.name, *found.columns] == [
-        "surrogate", "cand.", "transf", "timed", "faster", "slower", "ratio", "best",
+        "surrogate", "cand.", "transf", "timed", "faster", "slower", "speed-up", "best",
     ]  # fmt: skip
     assert {row.name for row in found.rows} == {"magnitude unstructured 0.9"}
     assert [(row.section, *row.cells[:2]) for row in found.rows] == [
