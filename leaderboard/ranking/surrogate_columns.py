@@ -135,7 +135,7 @@ SURROGATE_COLUMNS = (
     _Ratio("prepared_time_ratio", "speed-up", _PREPARED, {Table.PREPARATION: Shown(about="")}),
     Column(
         "best_rate", "best", "marks the pruning rate with the largest speed-up of its kind, if that is above 1",
-        {Table.PREPARATION: Shown(about="best: of each kind, the rate with the largest speed-up above, if more than 1.")},
+        {Table.PREPARATION: Shown(about="best: of each kind, the rate with the largest speed-up, if above 1.")},
         text=lambda is_best: "*" if is_best else "",
     ),
 )  # fmt: skip
