@@ -9,6 +9,15 @@ from enum import StrEnum
 
 from vnnbench.common.text import message_line
 
+SUBMITTED = "submitted-"
+"""The prefix of the names of machines whose runs `vnnbench merge` took in: their times, terminations and bounds rest on
+the submitter's word."""
+
+
+def is_submitted(machine: str) -> bool:
+    """Return whether this is the name of a machine whose runs were merged, or of its type of CPU or host."""
+    return machine.startswith(SUBMITTED)
+
 
 class LedgerError(Exception):
     """The ledger cannot be used.

@@ -13,8 +13,7 @@ from vnnbench.isolation.machine import machine_name
 from vnnbench.judging.candidates import Trajectory, parse_candidates, parse_steps
 from vnnbench.leaderboard.ranges import MAX_RECORDED_SECONDS
 from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow
-from vnnbench.leaderboard.records.schema import SUBMITTED, is_submitted
-from vnnbench.leaderboard.words import EndedBy
+from vnnbench.leaderboard.words import SUBMITTED, EndedBy, is_submitted
 from vnnbench.ledger.fields import row_defect
 from vnnbench.ledger.run_identity import PlanKey, attempt_name, run_name
 from vnnbench.solvers.base import Termination

@@ -16,8 +16,7 @@ from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.leaderboard.records.reader import read_rows
 from vnnbench.leaderboard.records.rows import ResultRow
-from vnnbench.leaderboard.records.schema import is_submitted
-from vnnbench.leaderboard.words import LedgerError
+from vnnbench.leaderboard.words import LedgerError, is_submitted
 from vnnbench.ledger.run_identity import Retry, StopGoal, attempt_name
 from vnnbench.ledger.validity import result_defect
 from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger, read_attempts

@@ -24,7 +24,7 @@ from vnnbench.instances.progress import NotingProgress
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER
 from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow
-from vnnbench.leaderboard.records.schema import SUBMITTED, is_submitted
+from vnnbench.leaderboard.words import SUBMITTED, is_submitted
 from vnnbench.ledger.confirm import Difference, judge_again, judged_otherwise
 from vnnbench.ledger.proven_copies import copy_proven, known_proofs
 from vnnbench.ledger.validity import checked_trajectory, own_name, submitted_name

@@ -37,9 +37,8 @@ from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.records.query_columns import frame_within
 from vnnbench.leaderboard.records.reader import read_tables
 from vnnbench.leaderboard.records.refutation import CENTRE
-from vnnbench.leaderboard.records.schema import is_submitted
 from vnnbench.leaderboard.serialization import json_text
-from vnnbench.leaderboard.words import Fault
+from vnnbench.leaderboard.words import Fault, is_submitted
 
 
 class Known(StrEnum):

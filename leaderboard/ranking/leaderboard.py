@@ -52,10 +52,9 @@ from vnnbench.leaderboard.records.answer_outcomes import KnownAnswers, count_ans
 from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once
 from vnnbench.leaderboard.records.processors import CPU, HOST
 from vnnbench.leaderboard.records.reader import read_runs
-from vnnbench.leaderboard.records.schema import is_submitted
 from vnnbench.leaderboard.records.settings import ALSO_BY_LIMIT, SETTING_COLUMNS, SETTING_LIMIT, Setting
 from vnnbench.leaderboard.records.views import STALLED_SECONDS
-from vnnbench.leaderboard.words import Fault
+from vnnbench.leaderboard.words import Fault, is_submitted
 
 _OF_RUNS = (
     *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS, SETTING_LIMIT, ALSO_BY_LIMIT),

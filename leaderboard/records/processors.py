@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from vnnbench.leaderboard.records.schema import SUBMITTED, is_submitted
+from vnnbench.leaderboard.words import SUBMITTED, is_submitted
 
 CPU, HOST = "cpu", "host"
 """The columns of `reader.read_runs` with a run's type of CPU and its host."""

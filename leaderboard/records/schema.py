@@ -175,16 +175,6 @@ MACHINE_COLUMNS = {
 }
 
 
-SUBMITTED = "submitted-"
-"""The prefix of the names of machines whose runs `vnnbench merge` took in: their times, terminations and bounds rest on
-the submitter's word."""
-
-
-def is_submitted(machine: str) -> bool:
-    """Return whether this is the name of a machine whose runs were merged."""
-    return machine.startswith(SUBMITTED)
-
-
 def _columns_of(kind: str) -> set[str]:
     tables = (INSTANCE_COLUMNS, RESULT_COLUMNS, JUDGEMENT_COLUMNS)
     return {name for columns in tables for name, own in columns.items() if own.startswith(kind)}

@@ -9,6 +9,7 @@ either. `refutation` has the conditions. All values and bounds are in the sense 
 from __future__ import annotations
 
 from vnnbench.leaderboard.records.refutation import CENTRE, FINDING, LIFTING, PLANTED, PROVEN, REFUTED
+from vnnbench.leaderboard.words import SUBMITTED
 
 DISTURBED_SECONDS = 0.1
 DISTURBED_SHARE = 0.05
@@ -28,11 +29,12 @@ STOPPING_SECONDS = 60.0
 
 # Times that no run can have, whatever the solver and the machine did; 0 where they cannot be excluded, as in runs of
 # older versions, which did not record stalls. The harness can be stalled at the limit and again at the end. The answer
-# that ends a run comes at its end at the latest; judged again by another version, the run may have a later one.
+# that ends a run comes at its end at the latest; judged again by another version, as merged runs are, it may have a later
+# one.
 _IMPOSSIBLE_TIMES = f"""
     coalesce(time_limit_seconds <= 0 OR wall_seconds < 0 OR first_success_seconds < 0
         OR wall_seconds > time_limit_seconds + {STOPPING_SECONDS} + 2 * stalled_seconds
-        OR (first_success_seconds > wall_seconds
+        OR (first_success_seconds > wall_seconds AND machine NOT GLOB '{SUBMITTED}*'
             AND (SELECT count(*) FROM judgements WHERE judgements.run = chosen.run) = 1), 0)
 """
 

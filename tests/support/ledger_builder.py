@@ -11,7 +11,7 @@ import pandas as pd
 from support.proven_answers import only_proven
 from vnnbench.leaderboard.records import reader, schema
 from vnnbench.leaderboard.records.proven import Proven
-from vnnbench.leaderboard.records.schema import SUBMITTED
+from vnnbench.leaderboard.words import SUBMITTED
 from vnnbench.references.adapters import REFERENCES
 
 

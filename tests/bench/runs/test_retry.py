@@ -21,7 +21,7 @@ from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
 from vnnbench.instances.library.library import Library
 from vnnbench.isolation.machine import machine_facts
-from vnnbench.leaderboard.records.schema import SUBMITTED
+from vnnbench.leaderboard.words import SUBMITTED
 from vnnbench.ledger.run_identity import Retry, StopGoal
 from vnnbench.ledger.validity import submitted_name
 from vnnbench.ledger.writer import Ledger

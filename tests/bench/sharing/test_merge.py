@@ -25,9 +25,9 @@ from vnnbench.instances.files import sha256
 from vnnbench.isolation.machine import machine_name
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.reader import read_runs
-from vnnbench.leaderboard.records.schema import SUBMITTED
 from vnnbench.leaderboard.records.upgrade import columns_of
 from vnnbench.leaderboard.tables.render import Format, render
+from vnnbench.leaderboard.words import SUBMITTED
 from vnnbench.ledger.confirm import confirm
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 from vnnbench.sharing.bundle import write_bundle

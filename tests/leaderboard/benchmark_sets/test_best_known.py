@@ -12,7 +12,7 @@ from vnnbench.leaderboard.benchmark_sets import best_known
 from vnnbench.leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
 from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
 from vnnbench.leaderboard.records.refutation import CENTRE
-from vnnbench.leaderboard.records.schema import SUBMITTED
+from vnnbench.leaderboard.words import SUBMITTED
 
 
 @pytest.fixture

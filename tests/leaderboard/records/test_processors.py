@@ -6,7 +6,7 @@ import pytest
 
 from support.ledger_builder import LedgerBuilder
 from vnnbench.leaderboard.records.processors import Processor, read_processors
-from vnnbench.leaderboard.records.schema import SUBMITTED
+from vnnbench.leaderboard.words import SUBMITTED
 
 A, B, C = (f"{SUBMITTED}{letter}" for letter in "abc")
 

@@ -158,6 +158,13 @@ def test_run_that_is_judged_again_may_have_a_later_answer(ledger):
     assert ledger.one("r")["impossible_times"] == 0
 
 
+def test_merged_run_that_was_judged_again_may_have_a_later_answer(ledger):
+    ledger.machine("submitted-m2")
+    ledger.run("r", ledger.instance("a"), wall_seconds=5.0, machine="submitted-m2")
+    ledger.judge("r", confirmed=1, evidence="exact", best_exact_value=0.5, first_success_seconds=6.0)
+    assert ledger.one("r")["impossible_times"] == 0
+
+
 def test_limit_that_is_not_positive_is_impossible(ledger):
     ledger.run("r", ledger.instance("a"), time_limit_seconds=0.0, wall_seconds=0.0)
     assert ledger.one("r")["impossible_times"] == 1
