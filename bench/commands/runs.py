@@ -118,7 +118,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 @JOBS
 @ENGINE
 @ENGINE_OPTION
-@click.option("--shard", metavar="I/N", help="Do only every N-th run from the I-th on, for job arrays.")
+@click.option("--shard", metavar="I/N", help="Do only the I-th of N parts, for job arrays.")
 @DRY_RUN
 @click.pass_context
 def run(
@@ -164,7 +164,8 @@ def run(
         return print_run_forecast(forecast_runs(plan, results, choice.at_a_time, reasons), choice.at_a_time)
     with ProgressBar("run") as progress:
         run_plan_on(choice.engine(opened, results, progress), plan, opened, results, progress, reasons)
-    return report_runs(results, [planned.run for planned in plan], library, again=Retry.DISTURBED in reasons)
+    names = [planned.run for planned in plan]
+    return report_runs(results, names, library, again=Retry.DISTURBED in reasons, engine=choice.words)
 
 
 def _refuse_what_a_setting_needs(context: click.Context, retry: Sequence[str]) -> None:

@@ -25,10 +25,11 @@ LOCAL, PARSL = "local", "parsl"
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
     """The engine that a user has chosen. jobs: runs at a time on this machine. cluster: the options of `parsl`; None
-    for `local`."""
+    for `local`. words: the options of a command that choose the cluster again."""
 
     jobs: int
     cluster: ClusterOptions | None = None
+    words: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, name: str, jobs: int, options: Sequence[str]) -> Self:
@@ -49,7 +50,8 @@ class EngineChoice:
         from vnnbench.engines.providers import make_provider  # Parsl takes half a second to import
 
         make_provider(cluster, 1, "")  # so that a wrong option is refused before anything begins
-        return cls(jobs, cluster)
+        chosen = (word for text in options for word in ("--engine-option", text))
+        return cls(jobs, cluster, ("--engine", name, *chosen))
 
     @property
     def at_a_time(self) -> int:

@@ -93,8 +93,8 @@ class Cluster:
         on_jobs: Callable[[tuple[str, ...]], None],
         on_status: Callable[[str], None],
     ) -> None:
-        _check_plain(folder)
-        _check_plain(Path(sys.executable))
+        check_plain(folder)
+        check_plain(Path(sys.executable))
         self.folder, self._options, self._on_jobs, self._on_status = folder, options, on_jobs, on_status
         self.provider = make_provider(options, cores, folder.name)
         self.provider.script_dir = str(folder / "scripts")
@@ -197,7 +197,7 @@ class Cluster:
     def _failure(self, error: BaseException | None) -> str:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = next((line for line in reversed(lines) if not line.endswith(":")), "no message")
-        return f"three jobs in a row have failed ({said}); their logs are in {self.folder / 'scripts'}"
+        return f"three jobs in a row have failed ({said}); their scripts and logs are in {self.folder / 'scripts'}"
 
     @property
     def has_running_jobs(self) -> bool:
@@ -244,7 +244,7 @@ def own_addresses() -> set[str]:
     return {address.address for address in found if address.family is socket.AF_INET}
 
 
-def _check_plain(path: Path) -> None:
+def check_plain(path: Path) -> None:
     """Raise `UsageError` for a path that a shell, or a template of Parsl, would read otherwise."""
     if wrong := re.search(r"[^A-Za-z0-9_@+=:,./-]", str(path)):
         raise UsageError(f"{path}: a cluster's scripts need a path without {wrong[0]!r}; name another folder")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from vnnbench.engines.base import Engine, HandBack
-from vnnbench.engines.cluster import LOST_SECONDS, Cluster, ManagerLost, WorkerLost
+from vnnbench.engines.cluster import LOST_SECONDS, Cluster, ManagerLost, WorkerLost, check_plain
 from vnnbench.engines.cluster_options import ClusterOptions
 from vnnbench.engines.cluster_worker import Answer, RunOrder
 from vnnbench.engines.environment import Environment
@@ -40,10 +43,11 @@ class ClusterEngine(Engine):
     """An engine that executes runs in jobs of a cluster's scheduler, on machines that share the folders of the library
     and the results under the same paths.
 
-    progress: is told facts for the user, and how many jobs and workers there are.
+    progress: is told facts for the user, and how many jobs and workers there are. Raises `UsageError`.
     """
 
     def __init__(self, library: Library, results: Path, options: ClusterOptions, progress: StatusProgress) -> None:
+        check_plain(results.absolute())
         self.library, self.results, self.options, self.progress = library, results.absolute(), options, progress
 
     def execute(self, planned: Sequence[PlannedRun], hand_back: HandBack) -> None:
@@ -54,7 +58,10 @@ class ClusterEngine(Engine):
         drain_seconds = self._drain_seconds(longest)
         exchange = Exchange(self.results)
         if (left := exchange.noted_jobs()) is not None and left.provider == self.options.provider:
-            cancel_noted(self.options, left.epoch, left.ids)
+            try:
+                cancel_noted(self.options, left.epoch, left.ids)
+            except ResultsError as error:
+                raise exchange.broken_jobs(str(error)) from error
         epoch = exchange.begin(Environment.here(self.library))
 
         def note_jobs(ids: tuple[str, ...]) -> None:
@@ -64,7 +71,10 @@ class ClusterEngine(Engine):
         head = None
         try:
             folder, status = exchange.folder / epoch, self.progress.status
-            with Cluster(folder, self.options, threads, drain_seconds, note_jobs, status) as cluster:
+            with (
+                _stopped_like_ctrl_c(),
+                Cluster(folder, self.options, threads, drain_seconds, note_jobs, status) as cluster,
+            ):
                 head = _Head(self, exchange, epoch, cluster, threads, longest, hand_back)
                 try:
                     head.execute(planned)
@@ -94,6 +104,24 @@ class ClusterEngine(Engine):
                 f"{minutes // 60:02}:{minutes % 60:02}:00, and many times as much for few restarts"
             )
         return int(walltime - needed)
+
+
+@contextmanager
+def _stopped_like_ctrl_c() -> Iterator[None]:
+    """Let the signals that end a job of a login node or its session cancel the jobs as Ctrl-C does, where they would
+    end this process."""
+    ending = [signal.SIGTERM, signal.SIGHUP]
+    if threading.current_thread() is not threading.main_thread():
+        ending = []
+    before = {number: signal.getsignal(number) for number in ending}
+    ours = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def needed_seconds(run: PlannedRun) -> float:
@@ -129,6 +157,7 @@ class _Head:
         self._finished: SimpleQueue[tuple[PlannedRun, Future[str]]] = SimpleQueue()
         self._losses: dict[str, float] = defaultdict(float)
         self._heard, self._n_gurobi = time.monotonic(), 0
+        self._cpus: set[str] = set()
         self.pending: dict[str, PlannedRun] = {}
         self.given_up: list[PlannedRun] = []
 
@@ -203,7 +232,10 @@ class _Head:
 
     def _decline(self, run: PlannedRun, answer: Answer) -> None:
         if answer.state == "over":
-            raise ResultsError(f"{self._engine.results}: another vnnbench has begun to write here; stop one of them")
+            raise ResultsError(
+                f"{self._engine.results}: another vnnbench has begun to write here, or its .exchange was removed; "
+                "give the same command again when no other is at work"
+            )
         if answer.state != "late":
             raise ResultsError(answer.text or f"run {run.name}: its worker says that it is {answer.state}")
         self._waiting[_is_gurobi(run)].append(run)
@@ -214,6 +246,12 @@ class _Head:
         if finished is None:
             return False
         self._hand_back(finished)
+        self._cpus.add(finished.machine.cpu)
+        if len(self._cpus) > 1:
+            self._engine.progress.note(
+                "runs are on several types of CPU, so that their times do not compare; use one, as with "
+                "--engine-option constraint=NAME of SLURM"
+            )
         return True
 
 

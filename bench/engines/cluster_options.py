@@ -66,7 +66,7 @@ class ClusterOptions:
             None if walltime is None else _seconds(walltime),
             given.pop("address", None),
             _count(given, "max_gurobi"),
-            given.pop("scratch", None),
+            _absolute(given.pop("scratch", None)),
             given,
         )
 
@@ -86,9 +86,15 @@ def _count(given: dict[str, str], key: str) -> int | None:
     return int(text)
 
 
+def _absolute(scratch: str | None) -> str | None:
+    if scratch is not None and not scratch.startswith("/"):
+        raise UsageError(f"--engine-option scratch={scratch[:100]}: must be an absolute path, the same on all nodes")
+    return scratch
+
+
 def _seconds(text: str) -> int:
     match = re.fullmatch(r"(\d{1,4}):([0-5]\d):[0-5]\d", text, re.ASCII)
     minutes = 0 if match is None else 60 * int(match[1]) + int(match[2])  # schedulers count in minutes
     if not minutes:
-        raise UsageError(f"--engine-option walltime={text[:40]}: must be a time HH:MM:SS, as in 04:00:00")
+        raise UsageError(f"--engine-option walltime={text[:40]}: must be HH:MM:SS, at least a minute, as in 04:00:00")
     return 60 * minutes

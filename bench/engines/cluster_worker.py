@@ -183,7 +183,7 @@ def _own_scratch(parent: Path, held: ExitStack) -> Path:
     place = parent / f"vnnbench-{os.getuid()}"
     own = place / uuid.uuid4().hex
     try:
-        place.mkdir(parents=True, mode=0o700, exist_ok=True)
+        place.mkdir(mode=0o700, exist_ok=True)
         if place.is_symlink() or place.stat().st_uid != os.getuid():
             raise ResultsError(f"{place}: belongs to another user")
         for other in place.iterdir():

@@ -78,13 +78,23 @@ class Exchange:
 
     def noted_jobs(self) -> Jobs | None:
         """Return the jobs that the last head has noted; None where there are none. Raises `ResultsError`."""
-        document = self._read(_JOBS)
+        try:
+            document = self._read(_JOBS)
+        except ResultsError as error:
+            raise self.broken_jobs(str(error).removeprefix(f"{self.folder / _JOBS}: ")) from error
         if document is None:
             return None
         provider, epoch, ids = (document.get(name) for name in ("provider", "epoch", "jobs"))
         if not isinstance(ids, list) or not all(isinstance(text, str) for text in (provider, epoch, *ids)):
-            raise ResultsError(f"{self.folder / _JOBS}: does not list jobs")
+            raise self.broken_jobs("does not list jobs")
         return Jobs(str(provider), str(epoch), tuple(ids)) if ids else None
+
+    def broken_jobs(self, what: str) -> ResultsError:
+        """Return the error of a note of jobs that cannot be used."""
+        return ResultsError(
+            f"{self.folder / _JOBS}: {what}; cancel the jobs of the earlier command if there are any, and remove this "
+            "file, which loses no run"
+        )
 
     def collect(self, name: str) -> FinishedRun | None:
         """Move the files of a finished run to their places in the results folder, and return it; None where no such run

@@ -28,14 +28,21 @@ MAX_REASON = 160
 """The most characters that are shown of a solver's error message."""
 
 
-def report_runs(results: Path, planned: Sequence[str], library: Path | None = None, *, again: bool = False) -> int:
+def report_runs(
+    results: Path,
+    planned: Sequence[str],
+    library: Path | None = None,
+    *,
+    again: bool = False,
+    engine: Sequence[str] = (),
+) -> int:
     """Print on stderr how the planned runs ended: one line of counts, then why runs failed or are wrong, and which had
     their input files changed. Runs of references count too, as they do among the leaderboard's disturbed runs. If the
     results have other runs, the line says how many there are in all.
 
     planned: the names of the runs. library: what they ran on, to print the command that repeats disturbed runs; None:
-    print no such command. again: disturbed runs have just been repeated. Returns 1 when runs failed or are wrong,
-    else 0.
+    print no such command. again: disturbed runs have just been repeated. engine: the options by which they were
+    executed, for that command. Returns 1 when runs failed or are wrong, else 0.
     """
     stored = read_runs(results / LEDGER_NAME)
     # the attempt that counts may have a suffix -2, -3, ...
@@ -59,7 +66,7 @@ def report_runs(results: Path, planned: Sequence[str], library: Path | None = No
     if library is not None and (number := count_to_repeat(runs)):
         were = f"{count(number, 'run')} {'was' if number == 1 else 'were'} disturbed{' again' if again else ''}"
         advice = f"to repeat {'it' if number == 1 else 'them'}{' once the machine is idle' if again else ''}"
-        command = repeat_command(library, results)
+        command = repeat_command(library, results, engine=engine)
         sys.stderr.write(f"{were} by other work on {'its' if number == 1 else 'their'} cores; {advice}: {command}\n")
     return 1 if failed.any() or wrong.any() else 0
 
@@ -124,9 +131,10 @@ def count_to_repeat(runs: DataFrame) -> int:
     return int(((runs["disturbed"] == 1) & (runs["attempt"] == runs["attempts"])).sum())
 
 
-def repeat_command(library: Path, results: Path, parting: str = " ") -> str:
-    """Return the command that repeats the disturbed runs, quoted for a shell; `parting` is between its two halves."""
-    halves = ["vnnbench", "run", str(library)], ["--results", str(results), "--retry", Retry.DISTURBED.value]
+def repeat_command(library: Path, results: Path, parting: str = " ", engine: Sequence[str] = ()) -> str:
+    """Return the command that repeats the disturbed runs, with the options of an engine, quoted for a shell; `parting`
+    is between its two halves."""
+    halves = ["vnnbench", "run", str(library)], ["--results", str(results), "--retry", Retry.DISTURBED.value, *engine]
     return parting.join(plain(shlex.join(half)) for half in halves)
 
 

@@ -227,8 +227,15 @@ def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLim
 
 
 def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
-    """Return every N-th run from the I-th on, for a text "I/N" with 1 <= I <= N. Raises `UsageError`."""
+    """Return every N-th triple of instance, seed and permutation from the I-th on, for a text "I/N" with 1 <= I <= N,
+    with the runs of all settings, so that settings meet on the same triples wherever a shard runs. Raises `UsageError`.
+    """
     index, separator, count = text.partition("/")
     if not (separator and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise UsageError(f"--shard {text}: must be I/N with 1 <= I <= N")
-    return list(plan[int(index) - 1 :: int(count)])
+    places: dict[tuple[str, int, int], int] = {}
+    for run in plan:
+        places.setdefault((run.row.instance_sha256, run.seed, run.permutation), len(places))
+    return [
+        run for run in plan if places[run.row.instance_sha256, run.seed, run.permutation] % int(count) == int(index) - 1
+    ]

@@ -141,7 +141,7 @@ class Conditions:
     tolerance.
     disturbed = without_cores + while_swapping + while_stalled + by_others: each run counts once, under the first reason
     that applies: it had no cores of its own, the machine swapped, the harness was stalled, else other processes used
-    its cores.
+    its cores. disturbed_elsewhere: how many of them were submitted.
     lacking: the settings of `count_lacking`, by label, with the number of triples that each lacks, most first.
     """
 
@@ -155,6 +155,7 @@ class Conditions:
     enforcement: tuple[tuple[str, int], ...] = ()
     counted: tuple[tuple[str, int], ...] = ()
     disturbed: int = 0
+    disturbed_elsewhere: int = 0
     without_cores: int = 0
     while_swapping: int = 0
     while_stalled: int = 0
@@ -351,6 +352,7 @@ def _conditions(runs: pd.DataFrame, ranked: pd.DataFrame, lacking: tuple[tuple[s
         enforcement=_occurrences(runs["enforcement"]),
         counted=_occurrences(runs["counted"]),
         disturbed=int(disturbed.sum()),
+        disturbed_elsewhere=int(sum(map(is_submitted, runs.loc[disturbed, CPU]))),
         without_cores=int(without_cores.sum()),
         while_swapping=int(while_swapping.sum()),
         while_stalled=int(while_stalled.sum()),

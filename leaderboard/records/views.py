@@ -29,8 +29,7 @@ STOPPING_SECONDS = 60.0
 
 # Times that no run can have, whatever the solver and the machine did; 0 where they cannot be excluded, as in runs of
 # older versions, which did not record stalls. The harness can be stalled at the limit and again at the end. The answer
-# that ends a run comes at its end at the latest; judged again by another version, as merged runs are, it may have a later
-# one.
+# that ends a run comes at its end at the latest; judged by another version, as merged runs are, it may be later.
 _IMPOSSIBLE_TIMES = f"""
     coalesce(time_limit_seconds <= 0 OR wall_seconds < 0 OR first_success_seconds < 0
         OR wall_seconds > time_limit_seconds + {STOPPING_SECONDS} + 2 * stalled_seconds

@@ -22,6 +22,7 @@ from vnnbench.leaderboard.records.answer_outcomes import AnswerOutcome, KnownAns
 from vnnbench.leaderboard.tables.build import describe_group, name_within
 from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers, join_limits
 from vnnbench.leaderboard.text import TRIPLES, count, span
+from vnnbench.leaderboard.words import SUBMITTED
 
 NAMES_SHOWN = 3
 """The settings, groups or pairs that a note names; it counts the others."""
@@ -138,7 +139,9 @@ def doubtful_notes(leaderboard: Leaderboard) -> Iterator[str]:
             (conditions.by_others, "on cores that others used too"),
         )
         why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
-        again = "repeat with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"
+        own = conditions.disturbed - conditions.disturbed_elsewhere
+        command = "repeat with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"
+        again = command if own else "they can be repeated only where they were made"
         whose = ", including those of the reference," if leaderboard.reference else ""
         were = "was" if conditions.disturbed == 1 else "were"
         yield f"{conditions.disturbed} of {conditions.runs} runs{whose} {were} disturbed ({why}): {again}."
@@ -146,7 +149,8 @@ def doubtful_notes(leaderboard: Leaderboard) -> Iterator[str]:
 
 def _lacking_note(conditions: Conditions) -> Iterator[str]:
     if conditions.lacking:
-        why = "their plans differ, or a `vnnbench run` was stopped; the same command continues it"
+        elsewhere = ", they were made on another type of CPU" if len(conditions.cpus) > 1 else ""
+        why = f"their plans differ{elsewhere}, or a `vnnbench run` was stopped; the same command continues it"
         yield f"Runs are missing that others made ({_numbered(conditions.lacking)}): {why}."
 
 
@@ -196,8 +200,8 @@ def _apart_notes(conditions: Conditions) -> Iterator[str]:
         )
     elif conditions.machines > 1:
         yield (
-            f"The runs come from {conditions.machines} machines of one type of CPU, {plain(conditions.cpus[0])}: their "
-            "times are compared."
+            f"The runs come from {conditions.machines} machines of one type of CPU, "
+            f"{plain(conditions.cpus[0].removeprefix(SUBMITTED))}: their times are compared."
         )
     if conditions.submitted:
         yield (

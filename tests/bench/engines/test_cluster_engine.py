@@ -30,6 +30,7 @@ from vnnbench.harness import run_plan, run_plan_on
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.confirm import confirm
+from vnnbench.runs.execution import FinishedRun
 from vnnbench.runs.plan import PlannedRun
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("scripted", "own_solvers")]
@@ -169,6 +170,19 @@ def test_nodes_are_machines_of_their_own_with_one_type_of_cpu(library, results, 
     assert any(text.endswith(" of 2 workers busy on 2 nodes") for text in progress.statuses), progress.statuses
 
 
+def test_runs_on_several_types_of_cpu_are_noted_once(library, results, slow, monkeypatch):
+    collect = Exchange.collect
+
+    def on_another(exchange: Exchange, name: str) -> FinishedRun | None:
+        finished = collect(exchange, name)
+        return finished and replace(finished, machine=replace(finished.machine, cpu=name))
+
+    monkeypatch.setattr(Exchange, "collect", on_another)
+    progress = Silent()
+    execute(library, results, LOCAL, slow[:3], progress)
+    assert {note.partition(",")[0] for note in progress.notes} >= {"runs are on several types of CPU"}
+
+
 def test_an_interchange_that_dies_ends_the_head_and_the_next_one_goes_on(library, results, options, slow):
     def kill() -> None:
         (interchange,) = (child for child in psutil.Process().children() if "HTEX interchange" in child.cmdline()[0])
@@ -209,6 +223,7 @@ run_plan_on(ClusterEngine(library, results, options, Telling()), plan, library, 
         ("slurm", signal.SIGKILL, "the same"),
         ("slurm", signal.SIGKILL, "this machine"),
         ("slurm", signal.SIGINT, "the same"),
+        ("slurm", signal.SIGHUP, "the same"),
     ],
     indirect=["options"],
 )
@@ -222,7 +237,7 @@ def test_runs_of_a_stopped_head_go_on(library, results, options, slow, mark, by,
             pass
         head.send_signal(by)
         head.wait(60)
-    if by is signal.SIGINT:
+    if by is not signal.SIGKILL:
         assert none_left(mark, 10)  # its jobs are cancelled
     done = stored(results)
     assert 1 <= len(done) < len(slow)

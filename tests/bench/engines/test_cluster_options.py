@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 
 import pytest
 
+from support.silent import Silent
 from vnnbench.engines.choice import EngineChoice
 from vnnbench.engines.cluster import Cluster
 from vnnbench.engines.cluster_options import ClusterOptions
@@ -52,8 +54,9 @@ def test_a_walltime_is_rounded_down_to_minutes_as_schedulers_count():
         (["max_gurobi=-1"], "must be a whole number"),
         (["workers_per_node=²"], "must be a whole number"),
         (["provider=slurm"], "give the time after which slurm ends a job, as HH:MM:SS"),
-        (["provider=slurm", "walltime=4h"], "must be a time HH:MM:SS"),
-        (["provider=slurm", "walltime=00:00:30"], "must be a time HH:MM:SS"),
+        (["provider=slurm", "walltime=4h"], "must be HH:MM:SS"),
+        (["provider=slurm", "walltime=00:00:30"], "must be HH:MM:SS, at least a minute"),
+        (["scratch=here"], "scratch=here: must be an absolute path"),
         (["walltime=01:00:00"], "provider local ends no jobs"),
         (["address=10.0.0.1"], "the workers of provider local are on this machine"),
     ],
@@ -155,9 +158,19 @@ def test_only_processes_with_the_mark_are_ended():
 
 
 @pytest.mark.parametrize("name", ["a b", "$(touch x)", "r{x}", "r'q", "r%j", "é"])
-def test_a_path_that_a_shell_reads_otherwise_is_one_line(tmp_path, name):
+def test_a_path_that_a_shell_reads_otherwise_is_one_line(library, tmp_path, name):
     with pytest.raises(UsageError, match="a cluster's scripts need a path without"):
         Cluster(tmp_path / name, parsed(), 1, None, print, print)
+    with pytest.raises(UsageError, match=re.escape(f"{tmp_path / name}: a cluster's scripts need a path without")):
+        EngineChoice.parse("parsl", 1, []).engine(library, tmp_path / name, Silent())
+    assert not (tmp_path / name).exists()
+
+
+def test_the_command_that_repeats_runs_of_a_cluster_names_it():
+    options = ["provider=local", "blocks=2"]
+    words = EngineChoice.parse("parsl", 1, options).words
+    assert words == ("--engine", "parsl", "--engine-option", "provider=local", "--engine-option", "blocks=2")
+    assert EngineChoice.parse("local", 2, []).words == ()
 
 
 def test_the_engine_of_this_machine_is_the_default(library, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 
 import pytest
@@ -105,7 +106,9 @@ def test_a_broken_file_is_one_line(exchange, text):
         (exchange.folder / name).write_text(text)
     with pytest.raises(ResultsError) as caught:
         exchange.noted_jobs()
-    assert "\n" not in str(caught.value)
+    assert re.fullmatch(
+        r"\S+/\.exchange/jobs\.json: [^\n]+, and remove this file, which loses no run", str(caught.value)
+    )
     (exchange.folder / "epoch.json").write_text(f'{{"epoch": "{epoch}", "environment": [3]}}')
     with pytest.raises(ResultsError, match="does not describe an environment"):
         exchange.environment(epoch)

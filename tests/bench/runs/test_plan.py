@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -191,6 +192,15 @@ def test_shards_partition_a_plan(library, count):
     parts = [shard(plan, f"{i}/{count}") for i in range(1, count + 1)]
     assert sorted(run.run for part in parts for run in part) == sorted(run.run for run in plan)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_shard_has_all_settings_of_its_triples(library):
+    settings = [SolverSetting("highs", "1"), SolverSetting("scip", "1")]
+    plan = plan_runs(library.rows, settings, range(2), LIMITS, [0, 1])
+    parts = [shard(plan, f"{i}/3") for i in (1, 2, 3)]
+    found = [Counter((run.row.instance, run.seed, run.permutation) for run in part) for part in parts]
+    assert all(set(triples.values()) == {len(settings)} for triples in found)
+    assert sum(found, Counter()).total() == len(plan)
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "a/b", "1/2/3", "1.0/2", " 1/2", "/", "1/"])

@@ -203,6 +203,22 @@ def test_disturbed_runs_are_counted_once_each_by_their_reason(ledger):
     assert [conditions[name] for name in names] == [8, 3, 3, 1, 1]
 
 
+def test_disturbed_runs_that_were_all_submitted_cannot_be_repeated_here(ledger):
+    ledger.machine("submitted-m2")
+    ledger.run("r0", ledger.instance("a"), machine="submitted-m2", cores="", swapped_bytes=0)
+    assert "(1 without own cores): they can be repeated only where they were made." in said(ledger)
+    ledger.run("r1", "sha-a", seed=1, cores="", swapped_bytes=0)
+    assert "(2 without own cores): repeat with `vnnbench run LIBRARY" in said(ledger)
+
+
+def test_runs_missing_on_one_type_of_cpu_may_be_on_another(ledger):
+    ledger.machine("m2")
+    for number, (solver, machine) in enumerate((("highs", "m1"), ("scip", "m1"), ("scip", "m2"), ("highs", "m1"))):
+        ledger.run(f"r{number}", ledger.instance(f"i{number // 2}") if number % 2 == 0 else f"sha-i{number // 2}",
+                   solver=solver, machine=machine)  # fmt: skip
+    assert "(scip 1): their plans differ, they were made on another type of CPU, or a " in said(ledger)
+
+
 def test_runs_with_impossible_times_are_counted_and_the_first_are_named(ledger):
     sha = ledger.instance("a")
     for seed in range(5):

@@ -30,9 +30,9 @@ JSON_NAMES = [
 
 NO_CONDITIONS = {
     "runs": 0, "cpus": [], "machines": 0, "submitted": 0, "permutations": 0, "goals": [], "time_limits": [],
-    "enforcement": {}, "counted": {}, "disturbed": 0, "without_cores": 0, "while_swapping": 0, "while_stalled": 0,
-    "by_others": 0, "impossible": [],
-    "retried": 0, "tolerance": 0, "lacking": {},
+    "enforcement": {}, "counted": {}, "disturbed": 0, "disturbed_elsewhere": 0, "without_cores": 0,
+    "while_swapping": 0, "while_stalled": 0, "by_others": 0, "impossible": [], "retried": 0, "tolerance": 0,
+    "lacking": {},
 }  # fmt: skip
 
 HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
