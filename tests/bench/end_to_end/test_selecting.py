@@ -51,18 +51,18 @@ def test_too_many_is_one_line_and_nothing_is_written(
 
 
 @pytest.mark.parametrize(
-    ("machines", "elsewhere", "told"),
+    ("cpus", "elsewhere", "told"),
     [
         (1, 0, ""),
-        (2, 0, " Times are from the machine with the most runs, of 2."),
-        (3, 4, " Times are from the machine with the most runs, of 3; 4 more instances ran only on other machines."),
+        (2, 0, " Times are from the type of CPU with the most runs, of 2."),
+        (3, 4, " Times are from the type of CPU with the most runs, of 3; 4 more instances ran only on others."),
     ],
 )
-def test_legend_says_whose_times_are_shown_where_there_are_several_machines(
-    machines: int, elsewhere: int, told: str
+def test_legend_says_whose_times_are_shown_where_there_are_several_types_of_cpu(
+    cpus: int, elsewhere: int, told: str
 ) -> None:
     selection = Selection(
-        (), (), measured=9, spent=2, machine="m", machines=machines, elsewhere=elsewhere, near_copies=1,
+        (), (), measured=9, spent=2, cpu="m", cpus=cpus, elsewhere=elsewhere, near_copies=1,
         settings=("highs",), time_limits=(20.0,), proven=True,
     )  # fmt: skip
     assert _selection_legend(selection).endswith(

@@ -49,6 +49,7 @@ def test_a_status_is_shown_below_the_bar_in_one_line(terminal):
     with progress.ProgressBar("run") as bar:
         bar.start(3, 1)
         bar.status("10 jobs running\x1b[2J, " + 100 * "x")
+        bar._progress.refresh()  # as the bar does ten times a second
     last = [line for line in terminal.getvalue().splitlines() if "10 jobs" in line][-1]
     assert last.endswith("x…")
     assert "1/3" in terminal.getvalue() and "\x1b[2J" not in terminal.getvalue()
