@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from vnnbench.engines.base import Engine
@@ -74,12 +75,12 @@ def run_plan_on(
                 progress.advance(done.result.solver)
             exchange.forget(done.result.run)
 
-        exchange = Exchange(results)
-        exchange.end()
-        for run in todo:
-            if (done := exchange.collect(run.name)) is not None:
-                commit(done)
-        engine.execute([run for run in todo if run.name not in finished], commit)
-        exchange.clear(ledger.has)
+        with closing(Exchange(results)) as exchange:
+            exchange.end()
+            for run in todo:
+                if (done := exchange.collect(run.name)) is not None:
+                    commit(done)
+            engine.execute([run for run in todo if run.name not in finished], commit)
+            exchange.clear(ledger.has)
         copy_proven(library, rows, results, known, progress)
     return list(finished.values())

@@ -103,14 +103,19 @@ class Exchange:
 
     def forget(self, name: str) -> None:
         """Remove a finished run that is in the ledger, if it is here. That takes a file server as long as all else, so
-        it is done in a thread of its own, until `clear`."""
+        it is done in a thread of its own, until `close`."""
         if self.folder.is_dir():
             self._remover.submit(unpublish, self.folder / _FINISHED, name)
+
+    def close(self) -> None:
+        """Wait until finished runs are removed, and end the thread that does it. After a Ctrl-C while that began, the
+        interpreter would wait for it without end."""
+        self._remover.shutdown()
 
     def clear(self, is_stored: Callable[[str], bool]) -> None:
         """Remove all that is left here after the last run of a plan: keys, logs, what killed workers have begun, and
         the finished runs that are stored in the ledger. Those of another plan stay."""
-        self._remover.shutdown()
+        self.close()
         if not self.folder.is_dir():
             return
         finished = self.folder / _FINISHED

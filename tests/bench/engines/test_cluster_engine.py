@@ -230,13 +230,17 @@ run_plan_on(ClusterEngine(library, results, options, Telling()), plan, library, 
 def test_runs_of_a_stopped_head_go_on(library, results, options, slow, mark, by, next_engine):
     words = [str(library.folder), str(results), options.provider, str(options.walltime_seconds or 0)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    with subprocess.Popen([sys.executable, "-c", HEAD, *words], stdout=subprocess.PIPE, env=environment) as head:
+    command = ["env", "--default-signal=INT,HUP", sys.executable, "-c", HEAD, *words]  # CI may run with nohup
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as head:
         assert head.stdout is not None
         told = iter(head.stdout.readline, b"")
         while next(told) != b"scripted\n":
             pass
         head.send_signal(by)
-        head.wait(60)
+        try:
+            head.wait(60)
+        finally:
+            head.kill()
     if by is not signal.SIGKILL:
         assert none_left(mark, 10)  # its jobs are cancelled
     done = stored(results)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import stat
+import threading
+import time
 
 import pytest
 
@@ -25,6 +27,29 @@ def exchange(tmp_path) -> Exchange:
 def carried(play, steps) -> CarriedRun:
     play("adv--tight", [steps("adv--tight").incumbent(CENTRE)], "optimize")
     return CarriedRun.collect(play.finished[0], play.results)
+
+
+def removers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("remover")]
+
+
+def test_no_thread_is_left_after_the_end_even_when_it_was_interrupted_as_it_started(exchange, monkeypatch):
+    """The interpreter would wait for such a thread without end."""
+    exchange.begin(HERE)
+
+    def interrupted(started: threading.Event, timeout: float | None = None) -> bool:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Event, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        exchange.forget("ab" * 8)
+    assert removers()
+    exchange.close()
+    deadline = time.monotonic() + 10
+    while removers() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not removers()
 
 
 def test_a_new_epoch_ends_the_one_before(exchange):
