@@ -12,11 +12,13 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -74,7 +76,8 @@ class _Executor(HighThroughputExecutor):
 
 
 class Cluster:
-    """Workers in jobs of a provider, as a context manager. At its end the jobs are cancelled and the keys removed.
+    """Workers in jobs of a provider, as a context manager. At its end the jobs are cancelled and the keys removed, also
+    when SIGTERM or SIGHUP ends it, which count as Ctrl-C within.
 
     folder: for keys, logs and scripts, shared by all machines, which only this user can read. cores: of each worker.
     drain_seconds: when a job takes no more work after its start; None: never. on_jobs: is called with the ids of all
@@ -126,9 +129,11 @@ class Cluster:
             self._executor.all_addresses = {options.address} if options.address else own_addresses()
         self._sending = threading.Lock()  # its socket is not for several threads at a time
         self._stopped = threading.Event()
+        self._signals = ExitStack()
         self._poller = threading.Thread(target=self._poll, name="jobs", daemon=True)
 
     def __enter__(self) -> Self:
+        self._signals.enter_context(_ended_like_ctrl_c())
         (self.folder / "scripts").mkdir(exist_ok=True)
         _log_to(self.folder / "parsl.log")
         self._executor.run_dir = str(self.folder)
@@ -146,6 +151,10 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._signals:
+            self._end()
+
+    def _end(self) -> None:
         self._stopped.set()
         if self._poller.is_alive():
             self._poller.join(2 * _ANSWER_SECONDS)
@@ -236,6 +245,22 @@ class Cluster:
                 logging.getLogger("parsl").exception("the jobs could not be polled")
             if self._stopped.wait(_POLL_SECONDS):
                 return
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise `KeyboardInterrupt` where they would end this process at once."""
+    in_main = threading.current_thread() is threading.main_thread()  # no other may set handlers
+    ours = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if in_main and signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in ours:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def own_addresses() -> set[str]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -71,10 +68,7 @@ class ClusterEngine(Engine):
         head = None
         try:
             folder, status = exchange.folder / epoch, self.progress.status
-            with (
-                _stopped_like_ctrl_c(),
-                Cluster(folder, self.options, threads, drain_seconds, note_jobs, status) as cluster,
-            ):
+            with Cluster(folder, self.options, threads, drain_seconds, note_jobs, status) as cluster:
                 head = _Head(self, exchange, epoch, cluster, threads, longest, hand_back)
                 try:
                     head.execute(planned)
@@ -104,24 +98,6 @@ class ClusterEngine(Engine):
                 f"{minutes // 60:02}:{minutes % 60:02}:00, and many times as much for few restarts"
             )
         return int(walltime - needed)
-
-
-@contextmanager
-def _stopped_like_ctrl_c() -> Iterator[None]:
-    """Let the signals that end a job of a login node or its session cancel the jobs as Ctrl-C does, where they would
-    end this process."""
-    ending = [signal.SIGTERM, signal.SIGHUP]
-    if threading.current_thread() is not threading.main_thread():
-        ending = []
-    before = {number: signal.getsignal(number) for number in ending}
-    ours = [number for number, handler in before.items() if handler is signal.SIG_DFL]
-    for number in ours:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def needed_seconds(run: PlannedRun) -> float:

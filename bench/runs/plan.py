@@ -233,9 +233,7 @@ def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
     index, separator, count = text.partition("/")
     if not (separator and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise UsageError(f"--shard {text}: must be I/N with 1 <= I <= N")
-    places: dict[tuple[str, int, int], int] = {}
-    for run in plan:
-        places.setdefault((run.row.instance_sha256, run.seed, run.permutation), len(places))
-    return [
-        run for run in plan if places[run.row.instance_sha256, run.seed, run.permutation] % int(count) == int(index) - 1
-    ]
+    triples = [(run.row.instance_sha256, run.seed, run.permutation) for run in plan]
+    places = {triple: place for place, triple in enumerate(dict.fromkeys(triples))}
+    own = int(index) - 1
+    return [run for run, triple in zip(plan, triples, strict=True) if places[triple] % int(count) == own]

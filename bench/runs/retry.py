@@ -95,9 +95,8 @@ def plan_again(
         try:
             if digest not in places:
                 raise _LeftOutError(f"on instances that {library.folder} does not have")
-            if not is_submitted(result.machine) and cpu not in (None, cpus[result.machine]):
-                raise _LeftOutError(f"made on another type of CPU than this machine's, {cpu}")
-            plan.append(_planned(result, rows[places[digest]], setting_of))
+            here = cpus[result.machine] if cpu is None else cpu
+            plan.append(_planned(result, rows[places[digest]], cpus[result.machine], here, setting_of))
         except _LeftOutError as error:
             left_out[str(error)] += 1
     order = sorted(plan, key=lambda run: (places[run.row.instance_sha256], run.seed, run.permutation, run.run))
@@ -107,13 +106,17 @@ def plan_again(
 def _planned(
     result: ResultRow,
     row: CatalogRow,
+    cpu: str,
+    here: str,
     setting_of: Callable[[str, str], SolverSetting | str],
 ) -> PlannedRun:
-    """Plan the run that left this result. Raises `_LeftOutError`."""
+    """Plan the run that left this result on this type of CPU, for the type that is here. Raises `_LeftOutError`."""
     if result_defect(result.document) is not None:
         raise _LeftOutError("with stored values that no run can have")
     if is_submitted(result.machine):
         raise _LeftOutError("submitted from elsewhere")
+    if cpu != here:
+        raise _LeftOutError(f"made on another type of CPU than this machine's, {here}")
     solver, version = result.solver, result.solver_version
     setting = setting_of(solver, result.settings)
     if isinstance(setting, str):

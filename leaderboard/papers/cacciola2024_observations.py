@@ -3,8 +3,8 @@
 With three networks of each architecture no test can decide, so a statement is counted: over the pairs of baseline and
 pruned network of the architectures and the radius that it is about, it holds, fails, or is not known because a run was
 stopped too early. A statement about networks alone, whatever solver ran, is counted once for each pair of networks. It
-is confirmed if it holds for every pair, and these are at least three of each architecture;
-contradicted if it fails for most of at least three; too few if it is known for fewer than three; else open.
+is confirmed if it holds for every pair, and these are at least three of each architecture; contradicted if it fails for
+most of at least three; too few if it is known for fewer than three; else open.
 """
 
 from __future__ import annotations

@@ -33,9 +33,8 @@ Cacciola, Frangioni, Lodi: Structured Pruning of Neural Networks for Constraints
 
 _OBSERVATIONS = f"""\
 How many settings, each in its formulation, confirm or contradict it; that pruned ones classify better, which no solver
-changes, is counted once. It is confirmed where it holds for every pair, of
-at least {CACCIOLA_NETWORKS} networks of each architecture; contradicted where it fails for most of at least
-{CACCIOLA_NETWORKS} pairs; else open."""
+changes, is counted once. It is confirmed where it holds for every pair, of at least {CACCIOLA_NETWORKS} networks of
+each architecture; contradicted where it fails for most of at least {CACCIOLA_NETWORKS} pairs; else open."""
 
 _READING = """\
 ## How to read the numbers

@@ -8,23 +8,20 @@ machines that submitted the same run, each has a type of its own, its name.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 
+from vnnbench.leaderboard.records.settings import SETTING_COLUMNS
 from vnnbench.leaderboard.words import SUBMITTED, is_submitted
 
 CPU, HOST = "cpu", "host"
 """The columns of `reader.read_runs` with a run's type of CPU and its host."""
 
-_PLAN = (
-    "instance_sha256, solver, solver_version, settings, seed, threads, time_limit_seconds, memory_limit_bytes, goal, "
-    "permutation"
-)
+_PLAN = ", ".join(("instance_sha256", "seed", "permutation", *SETTING_COLUMNS))
 _REPEATED = f"""
 WITH submitted AS MATERIALIZED (
     SELECT r.machine, m.cpu, {_PLAN} FROM machines m JOIN results r USING (machine)
-    WHERE m.machine GLOB '{SUBMITTED}*' AND m.cpu IN (
-        SELECT cpu FROM machines WHERE machine GLOB '{SUBMITTED}*' GROUP BY cpu HAVING count(*) > 1
-    )
+    WHERE m.machine GLOB '{SUBMITTED}*'
 )
 SELECT DISTINCT machine FROM submitted JOIN (
     SELECT cpu, {_PLAN} FROM submitted GROUP BY cpu, {_PLAN} HAVING count(DISTINCT machine) > 1
@@ -42,9 +39,12 @@ class Processor:
 
 def read_processors(connection: sqlite3.Connection) -> dict[str, Processor]:
     """Return the processor of every machine of a ledger, by the machine's name. Raises sqlite3.Error."""
-    repeated = {machine for (machine,) in connection.execute(_REPEATED)}
+    machines = connection.execute("SELECT machine, cpu, host FROM machines").fetchall()
+    submitted = Counter(cpu for machine, cpu, _ in machines if is_submitted(machine))
+    may_repeat = max(submitted.values(), default=0) > 1  # else there is no need to read the runs, perhaps a million
+    repeated = {machine for (machine,) in connection.execute(_REPEATED)} if may_repeat else set()
     found = {}
-    for machine, cpu, host in connection.execute("SELECT machine, cpu, host FROM machines"):
+    for machine, cpu, host in machines:
         prefix = SUBMITTED if is_submitted(machine) else ""
         own_type = machine if machine in repeated else prefix + cpu
         found[machine] = Processor(own_type, machine if host is None else prefix + host)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow
 from vnnbench.leaderboard.ranking.sign_flips import least_p
 from vnnbench.leaderboard.site.content import Contents, FileRanking, SettingPage
@@ -98,7 +98,7 @@ def _how_sure(board: Leaderboard, *, with_interval: bool) -> tuple[str, ...]:
     words = [f"done with {first.common_solved} of {first.common_runs}"]
     if first.rank_low is not None and with_interval:  # with several rankings, intervals would fill the screen
         words.append(f"95 % interval of its rank: {interval_text(first.rank_low, first.rank_high).replace('-', '–')}")
-    second = next((row for row in ranked if row.rank != 1), None)
+    second = _second(board)
     if second is not None:
         test = _first_test(board)
         chance = "" if test is None else _chance(test, len(board.pairs))
@@ -106,13 +106,17 @@ def _how_sure(board: Leaderboard, *, with_interval: bool) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _second(board: Leaderboard) -> SettingRow | None:
+    """Return the next ranked setting after the first that does not share its rank."""
+    return next((row for row in board.settings if row.rank not in (None, 1)), None)
+
+
 def _first_test(board: Leaderboard) -> PairRow | None:
-    """Return the test of the first setting of a ranking and the next one that does not share its rank."""
-    ranked = [row for row in board.settings if row.rank is not None]
-    second = next((row for row in ranked if row.rank != 1), None)
+    """Return the test of the first setting of a ranking and the second."""
+    second = _second(board)
     if second is None:
         return None
-    sides = {ranked[0].setting, second.setting}
+    sides = {next(row.setting for row in board.settings if row.rank is not None), second.setting}
     return next((pair for pair in board.pairs if {pair.faster, pair.slower} == sides), None)
 
 
