@@ -37,6 +37,7 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
+from vnnbench.common.text import shortened
 from vnnbench.common.tolerances import CLAIM_TOLERANCE
 from vnnbench.leaderboard.records.processors import CPU
 from vnnbench.leaderboard.records.query_columns import is_dense
@@ -157,16 +158,28 @@ def labelled_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]
 def judge_outcomes(runs: pd.DataFrame, by: Sequence[str] = ()) -> JudgedRuns:
     """Return every run's outcome in each of its settings, in groups by these columns.
 
-    Raises `LedgerError` if the steps of a run cannot be read.
+    Raises `LedgerError` if the steps of a run cannot be read, or if one run has two names.
     """
     runs = by_setting(runs)
     settings, setting = labelled_settings(runs)
     groups, group = _groups_of(runs, by)
     triple = runs.groupby([*APART, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
+    _check_names(runs, triple.to_numpy() * len(settings) + setting.to_numpy())
     places = {"setting": setting.to_numpy(), "group": group, "triple": triple.to_numpy()}
     answers = _answers(runs)
     outcomes = pd.DataFrame(places | answers | _ends(runs, answers), index=runs.index)
     return JudgedRuns(runs, outcomes, settings, groups)
+
+
+def _check_names(runs: pd.DataFrame, plan: np.ndarray) -> None:
+    """Raise `LedgerError` if two runs have the same number in `plan` (n_runs,), one for each triple and setting.
+
+    A run's name is made from its plan, so vnnbench writes no such ledger; common sets count on it.
+    """
+    again = pd.Index(plan).duplicated()
+    if again.any():
+        name = shortened(str(runs["run"].iloc[again.argmax()]), 40)
+        raise LedgerError(f"run {name}: is in the ledger under a second name too; vnnbench writes no such ledger")
 
 
 def with_groups(judged: JudgedRuns, by: Sequence[str]) -> JudgedRuns:

@@ -11,7 +11,8 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass
 
-from vnnbench.leaderboard.records.settings import SETTING_COLUMNS
+from vnnbench.common.text import shortened
+from vnnbench.leaderboard.records.settings import MAX_NAME, SETTING_COLUMNS
 from vnnbench.leaderboard.words import SUBMITTED, is_submitted
 
 CPU, HOST = "cpu", "host"
@@ -47,5 +48,6 @@ def read_processors(connection: sqlite3.Connection) -> dict[str, Processor]:
     for machine, cpu, host in machines:
         prefix = SUBMITTED if is_submitted(machine) else ""
         own_type = machine if machine in repeated else prefix + cpu
-        found[machine] = Processor(own_type, machine if host is None else prefix + host)
+        own_host = machine if host is None else prefix + host
+        found[machine] = Processor(shortened(own_type, MAX_NAME), shortened(own_host, MAX_NAME))
     return found

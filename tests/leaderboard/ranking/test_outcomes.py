@@ -9,7 +9,7 @@ import pytest
 
 from support.rankings import rows
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
-from vnnbench.leaderboard.words import EndedBy, Fault
+from vnnbench.leaderboard.words import EndedBy, Fault, LedgerError
 from vnnbench.solvers.base import Termination
 
 
@@ -154,7 +154,21 @@ def test_every_run_is_in_one_column(ledger):
         "fault": [*map(str, Fault)],
     }
     every = pd.DataFrame(product(*facts.values()), columns=[*facts])
-    outcomes = judge_outcomes(ledger.runs().drop(columns=[*facts]).merge(every, how="cross")).outcomes
+    runs = ledger.runs().drop(columns=[*facts]).merge(every, how="cross")
+    outcomes = judge_outcomes(runs.assign(seed=range(len(runs)))).outcomes
     columns = ["solved", "spent", "timeouts", "memory", "errors", "license_limit", "other", "wrong"]
     assert len(outcomes) == 4 * len(every)
     assert (outcomes[columns].sum(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize("other", [{}, {"seed": 1}, {"permutation": 1}, {"goal": "find"}, {"time_limit_seconds": 7.0}])
+def test_a_run_has_one_name(ledger, other):
+    """A ledger in which a plan has two names was edited; its common sets would be wrong."""
+    sha = ledger.instance("a")
+    ledger.run("a", sha)
+    ledger.run("b", sha, **other)
+    if other:
+        assert len(judge_outcomes(ledger.runs()).outcomes) == 2
+    else:
+        with pytest.raises(LedgerError, match="run b: is in the ledger under a second name too"):
+            judge_outcomes(ledger.runs())

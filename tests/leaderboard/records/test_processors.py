@@ -6,6 +6,7 @@ import pytest
 
 from support.ledger_builder import LedgerBuilder
 from vnnbench.leaderboard.records.processors import Processor, read_processors
+from vnnbench.leaderboard.records.settings import MAX_NAME
 from vnnbench.leaderboard.words import SUBMITTED
 
 A, B, C = (f"{SUBMITTED}{letter}" for letter in "abc")
@@ -62,3 +63,10 @@ def test_machines_that_submitted_the_same_run_have_types_of_their_own(cpus):
     cpus.run("t", "sha-a", machine=A, seed=1)
     cpus.run("u", "sha-a", machine=B, seed=1)
     assert types(cpus) == {"m1": "m1", "m2": "m1", A: A, B: B, C: f"{SUBMITTED}m1"}
+
+
+def test_a_name_of_any_length_is_cut(ledger):
+    """A ledger may come from anyone, and every table shows these names."""
+    ledger.machine("m2", cpu="c" * 1_000_000, host="h" * 1_000_000)
+    own = read_processors(ledger.connection)["m2"]
+    assert (len(own.cpu), len(own.host)) == (MAX_NAME, MAX_NAME)

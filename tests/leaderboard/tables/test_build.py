@@ -50,8 +50,8 @@ def test_values_have_a_column_and_a_table_where_a_run_has_one(with_values):
 
 def test_other_endings_have_their_column_where_there_are_any(three_solvers):
     assert "other:" not in render(build_leaderboard(three_solvers.runs()), Format.TABLE)
-    three_solvers.run("n", "sha-p2--tight", seed=1, termination="node_limit")
-    three_solvers.run("o", "sha-p2--tight", seed=2, termination=None, ended_by="output")
+    three_solvers.run("n", "sha-p2--tight", seed=11, termination="node_limit")
+    three_solvers.run("o", "sha-p2--tight", seed=12, termination=None, ended_by="output")
     text = render(build_leaderboard(three_solvers.runs()), Format.TABLE)
     cells = [line.split() for line in text.splitlines()]
     head = ["setting", "runs", "solved", "cex", "robust", "spent", "time", "lic", "other", "wrong"]
