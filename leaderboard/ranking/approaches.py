@@ -52,12 +52,16 @@ class ApproachRow(OfKind):
 
     formulation: None for a reference. pruning to finetuned: None on the dense network; rate: None for an oracle too.
     problems: the number of common ones, with each seed and permutation. found: those with a counterexample. robust:
-    those claimed or proven robust. unprepared: runs whose preparation was not recorded.
+    those claimed or proven robust. refused, not_run_by_all: those of the group that are not common, because a ranked
+    approach was refused (or interrupted), else because one did not run them. unprepared: runs whose preparation was not
+    recorded.
     """
 
     problems: int
     found: int
     robust: int
+    refused: int
+    not_run_by_all: int
     sgm1_seconds: float
     unprepared: int
     rank: int | None = None
@@ -83,7 +87,8 @@ def rank_approaches(runs: pd.DataFrame, by: Sequence[str], wrong: Collection[Set
     measured = _measured(judged, _robust_problems(runs))
     kinds = measured.drop_duplicates("approach").to_dict("records")
     groups = split_columns(measured, measured["group"].to_numpy(), len(judged.groups))
-    return tuple(row for own in groups for row in _rows(own, kinds, judged, wrong))
+    contests = (_contest(own, kinds) for own in groups)
+    return tuple(row for contest in contests if contest is not None for row in _rows(contest, judged, wrong))
 
 
 def _robust_problems(runs: pd.DataFrame) -> pd.MultiIndex:
@@ -115,10 +120,28 @@ def _measured(judged: JudgedRuns, robust: pd.MultiIndex) -> pd.DataFrame:
     )
 
 
-def _rows(
-    own: dict[str, np.ndarray], kinds: Sequence[dict[Hashable, Any]], judged: JudgedRuns, wrong: Collection[Setting]
-) -> Iterator[ApproachRow]:
-    """Yield the rows of one group. own: its columns of `_measured`. kinds: by approach, a row of `_measured`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Contest:
+    """The approaches of one group that are compared, and their n common problems.
+
+    kinds: of each approach a row of `_measured`. seconds (n, n_approaches): NaN where nothing was found within `limit`
+    (n,), the shortest one. unprepared (n_approaches,), robust, refused, not_run_by_all: as in `ApproachRow`.
+    """
+
+    kinds: list[dict[Hashable, Any]]
+    seconds: np.ndarray
+    limit: np.ndarray
+    unprepared: np.ndarray
+    robust: int
+    refused: int
+    not_run_by_all: int
+
+
+def _contest(own: dict[str, np.ndarray], kinds: Sequence[dict[Hashable, Any]]) -> _Contest | None:
+    """Return the contest of one group; None if there are not two approaches with a common problem.
+
+    own: its columns of `_measured`. kinds: by approach, a row of `_measured`.
+    """
     approaches, approach = np.unique(own["approach"], return_inverse=True)
     triples, triple = np.unique(own["triple"], return_inverse=True)
 
@@ -128,55 +151,80 @@ def _rows(
         values[triple, approach] = own[name]
         return values
 
-    seconds, limit, refused, unprepared = map(matrix, ("seconds", "limit", "refused", "unprepared"))
     kinds = [kinds[number] for number in approaches.tolist()]
-    ran = refused == 0  # NaN: was not run
-    of_solver, runs_of = np.array([kind["ranked"] for kind in kinds], bool), ran.sum(axis=0)
+    of_solver = np.array([kind["ranked"] for kind in kinds], bool)
+    refused = matrix("refused")
+    ran = refused == 0
+    runs_of = ran.sum(axis=0)
     ranked = of_solver & (2 * runs_of >= runs_of[of_solver].max(initial=1))
-    common = ran[:, ranked].all(axis=1) if ranked.any() else np.zeros(len(ran), bool)
-    shown = np.flatnonzero((ranked | ~of_solver) & ran[common].all(axis=0)) if common.any() else np.empty(0, int)
-    if len(shown) < 2:
-        return
-    shortest = limit[common][:, shown].min(axis=1, keepdims=True)
-    times = seconds[common][:, shown]
-    times = np.where(times <= shortest, times, np.nan)  # NaN: nothing was found in time
-    robust = int(matrix("robust")[common][:, shown[0]].sum())  # it is the same for every approach
+    common = ran[:, ranked].all(axis=1) & ranked.any()
+    shown = np.flatnonzero((ranked | ~of_solver) & ran[common].all(axis=0))
+    if len(shown) < 2 or not common.any():
+        return None
+    limit = matrix("limit")[common][:, shown].min(axis=1)
+    seconds = matrix("seconds")[common][:, shown]
+    left_out = ~common & (refused[:, of_solver] >= 0).any(axis=1)  # those of references alone are none of theirs
+    was_refused = left_out & (refused[:, ranked] == 1).any(axis=1)
+    return _Contest(
+        kinds=[kinds[place] for place in shown],
+        seconds=np.where(seconds <= limit[:, None], seconds, np.nan),
+        limit=limit,
+        unprepared=matrix("unprepared")[common][:, shown].sum(axis=0).astype(int),
+        robust=int(matrix("robust")[common][:, shown[0]].sum()),  # the same for every approach
+        refused=int(was_refused.sum()),
+        not_run_by_all=int((left_out & ~was_refused).sum()),
+    )
 
-    def row(place: int, found: np.ndarray, unprepared_runs: int) -> ApproachRow:
-        kind = kinds[place]
+
+def _rows(contest: _Contest, judged: JudgedRuns, wrong: Collection[Setting]) -> Iterator[ApproachRow]:
+    """Yield the rows of one group, ranked and in order."""
+
+    def row(place: int, seconds: np.ndarray, unprepared: int) -> ApproachRow:
+        """Return the row of the approach at `place`, with these seconds on each problem."""
+        kind, is_found = contest.kinds[place], ~np.isnan(seconds)
+        mean = aggregates.shifted_geometric_mean(np.where(is_found, seconds, contest.limit), 1.0)
         return ApproachRow(
             **kind_fields(kind, judged),
-            problems=len(found),
-            found=int(np.count_nonzero(~np.isnan(found))),
-            robust=robust,
-            sgm1_seconds=aggregates.shifted_geometric_mean(np.where(np.isnan(found), shortest[:, 0], found), 1.0)
-            or 0.0,
-            unprepared=unprepared_runs,
+            problems=len(seconds),
+            found=int(is_found.sum()),
+            robust=contest.robust,
+            refused=contest.refused,
+            not_run_by_all=contest.not_run_by_all,
+            sgm1_seconds=mean or 0.0,
+            unprepared=unprepared,
             is_reference=not kind["ranked"],
             below_line=judged.settings[kind["setting"]].unlabelled in wrong,
         )
 
-    lacking = unprepared[common][:, shown].sum(axis=0).astype(int)
-    rows = [row(int(place), times[:, i], int(lacking[i])) for i, place in enumerate(shown)]
-    better = [_order(one) for one in rows if not (one.is_reference or one.below_line)]
-    rows = [
-        one
-        if one.is_reference or one.below_line
-        else replace(one, rank=1 + sum(other < _order(one) for other in better))
-        for one in rows
-    ]
-    of_rates: dict[tuple[object, ...], list[int]] = {}
-    for i, place in enumerate(shown):
-        if kinds[place]["rate"] is not None:
-            of_rates.setdefault(tuple(kinds[place][name] for name in _WITHOUT_RATE), []).append(i)
-    for members in of_rates.values():
-        if len(members) > 1 and not rows[members[0]].below_line:
-            best = np.fmin.reduce(times[:, members], axis=1)
-            oracle = row(int(shown[members[0]]), best, int(lacking[members].sum()))
-            alone = min((rows[member] for member in members), key=_order)
-            if oracle.found > alone.found or oracle.sgm1_seconds < _CLEARLY * alone.sgm1_seconds:
-                rows.append(replace(oracle, rate=None, is_oracle=True))
-    yield from sorted(rows, key=lambda one: (one.below_line, *_order(one), one.is_oracle, one.setting.label))
+    rows = [row(i, contest.seconds[:, i], int(number)) for i, number in enumerate(contest.unprepared)]
+    oracles = []
+    for members in _of_rates(contest.kinds):
+        if rows[members[0]].below_line:
+            continue
+        best = np.fmin.reduce(contest.seconds[:, members], axis=1)
+        oracle = row(members[0], best, int(contest.unprepared[members].sum()))
+        alone = min((rows[member] for member in members), key=_order)
+        if oracle.found > alone.found or oracle.sgm1_seconds < _CLEARLY * alone.sgm1_seconds:
+            oracles.append(replace(oracle, rate=None, is_oracle=True))
+    shown = [*_ranked(rows), *oracles]
+    yield from sorted(shown, key=lambda one: (one.below_line, *_order(one), one.is_oracle, one.setting.label))
+
+
+def _of_rates(kinds: Sequence[dict[Hashable, Any]]) -> list[list[int]]:
+    """Return the places of each set of kinds that differ in their rate alone."""
+    places: dict[tuple[object, ...], list[int]] = {}
+    for place, kind in enumerate(kinds):
+        if kind["rate"] is not None:
+            places.setdefault(tuple(kind[name] for name in _WITHOUT_RATE), []).append(place)
+    return [members for members in places.values() if len(members) > 1]
+
+
+def _ranked(rows: Sequence[ApproachRow]) -> Iterator[ApproachRow]:
+    """Yield the rows, those of solvers without a wrong answer with their ranks."""
+    orders = [_order(row) for row in rows if not (row.is_reference or row.below_line)]
+    for row in rows:
+        has_rank = not (row.is_reference or row.below_line)
+        yield replace(row, rank=1 + sum(other < _order(row) for other in orders)) if has_rank else row
 
 
 def _order(row: ApproachRow) -> tuple[int, float]:

@@ -220,6 +220,8 @@ APPROACH_COLUMNS = (
         "problems that are robust by a run's claim, which nothing refutes, or by a checked proof: there is no "
         "counterexample to find",
     ),
+    Column("refused", "", "problems left out, because a ranked approach was refused by its licence or interrupted"),
+    Column("not_run_by_all", "", "further problems left out, because not every ranked approach ran them"),
     _Share("share", "share", "found over problems", {Table.APPROACHES: Shown(about="")}, exported=False),
     Column(
         "sgm1_seconds", "sgm1",

@@ -25,8 +25,9 @@ from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
 from vnnbench.leaderboard.ranking.tolerance import TOLERANCES, SensitivityRow
 from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.tables.phrases import describe_absent
 from vnnbench.leaderboard.tables.totals import total_rows
-from vnnbench.leaderboard.text import NONE
+from vnnbench.leaderboard.text import NONE, count
 
 _T = TypeVar("_T")
 WRONG_MARK = "✗ "
@@ -244,14 +245,18 @@ def _approach_sheet(leaderboard: Leaderboard) -> Sheet:
         )
         for row in leaderboard.approaches
     ]  # fmt: skip
-    after = _robust_legend(leaderboard.approaches)
+    after = _problems_legend(leaderboard.approaches)
     return _sheet(leaderboard, Table.APPROACHES, columns, named, by, "approach", after)
 
 
-def _robust_legend(rows: Sequence[ApproachRow]) -> Iterator[str]:
-    """Yield why no approach can find a counterexample of every problem, if some are robust."""
+def _problems_legend(rows: Sequence[ApproachRow]) -> Iterator[str]:
+    """Yield which problems are not compared, and why no approach can find a counterexample of each that is."""
     groups = {row.group: row for row in rows}.values()
-    robust, problems = (sum(getattr(row, name) for row in groups) for name in ("robust", "problems"))
+    problems, robust, refused, missing = (
+        sum(getattr(row, name) for row in groups) for name in ("problems", "robust", "refused", "not_run_by_all")
+    )
+    if why := describe_absent(refused, missing):
+        yield f"Left out: {refused + missing} of {count(problems + refused + missing, 'problem')} ({why})."
     if robust:
         within = ", all groups together," if len(groups) > 1 else ""
         have = "has" if robust == 1 else "have"

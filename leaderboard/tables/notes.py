@@ -20,7 +20,7 @@ from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
 from vnnbench.leaderboard.records.answer_outcomes import AnswerOutcome, KnownAnswers
 from vnnbench.leaderboard.tables.build import describe_group, name_within
-from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers, join_limits
+from vnnbench.leaderboard.tables.phrases import describe_absent, describe_limits, describe_solvers, join_limits
 from vnnbench.leaderboard.text import TRIPLES, count, span
 from vnnbench.leaderboard.words import SUBMITTED
 
@@ -158,14 +158,12 @@ def _left_out_note(leaderboard: Leaderboard) -> Iterator[str]:
     """Yield what the times are not over: times are compared over what every setting ran."""
     sets = leaderboard.common
     refused, missing = sum(s.refused for s in sets), sum(s.not_run_by_all for s in sets)
-    out = [f"{refused} refused or interrupted"] if refused else []
-    out += [f"{missing} not run by all"] if missing else []
-    if out:
+    if why := describe_absent(refused, missing):
         total = sum(s.triples for s in sets)
         unused = sorted({dataset for s in sets for dataset in s.unused})
         whole = f", among them all of {_first(list(map(plain, unused)), 'data set')} in a group" if unused else ""
         advice = "; `--by dataset` compares what each was run on" if unused else ""
-        said = f"{refused + missing} of {count(total, 'triple')} ({', '.join(out)}{whole})"
+        said = f"{refused + missing} of {count(total, 'triple')} ({why}{whole})"
         yield f"Left out of all times: {said}{advice}."
     if absent := sorted({label for s in sets for label in s.not_compared}):
         yield f"Refused everything: {_first([_refused(label, leaderboard) for label in absent], 'setting')}."

@@ -37,6 +37,12 @@ def describe_setting(setting: Setting) -> str:
     )
 
 
+def describe_absent(refused: int, not_run_by_all: int) -> str:
+    """Return why things are no common ones, with the number of each: "2 refused or interrupted, 1 not run by all"."""
+    why = {"refused or interrupted": refused, "not run by all": not_run_by_all}
+    return ", ".join(f"{number} {word}" for word, number in why.items() if number)
+
+
 def describe_left_out(refused: int, missing: int, wrong: int, cpus: Sequence[str]) -> str:
     """Return a note on the pairs that are left out, on wrong answers, and on several types of CPU."""
     notes = ["No pair left out."] if not refused and not missing else []

@@ -88,7 +88,8 @@ def synthetic_leaderboard(size: Size) -> Leaderboard:
         approaches_by=("suite",),
         approaches=tuple(
             ApproachRow(**kind | {"group": (f"suite-{size.letters}{suite}",)}, problems=9, found=9, robust=0,
-                        sgm1_seconds=1.0, unprepared=0, rank=place + 1, below_line=kind["setting"] in wrong)
+                        refused=1, not_run_by_all=2, sgm1_seconds=1.0, unprepared=0, rank=place + 1,
+                        below_line=kind["setting"] in wrong)
             for suite in range(size.suites) for place, kind in enumerate(of_kinds) if size.approaches
         ),
         faults=tuple(

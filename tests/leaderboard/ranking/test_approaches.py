@@ -108,6 +108,22 @@ def test_only_what_every_ranked_approach_ran_counts(approaches):
     assert shown(approaches)[0] == ("scip", None, False, 1, 1, 1)
 
 
+def test_problems_left_out_are_counted_and_said(approaches):
+    """One problem was refused to a ranked approach, one it did not run. Who was refused everything counts nowhere."""
+    for problem in "cd":
+        approaches.run(f"h{problem}", add_instance(approaches, problem, None))
+    for problem in "ab":
+        approaches.run(f"g{problem}", f"sha-{problem}", solver="gurobi")
+    approaches.run("gc", "sha-c", solver="gurobi", termination="license_limit", wall_seconds=0.1)
+    for rate in (HALF, MOST):
+        approaches.run(f"g{rate}", f"sha-a-{rate}", solver="gurobi", termination="license_limit", wall_seconds=0.1)
+    board = build_leaderboard(approaches.runs())
+    assert {(row.problems, row.refused, row.not_run_by_all) for row in board.approaches} == {(2, 1, 1)}
+    assert "Left out: 2 of 4 problems (1 refused or interrupted, 1 not run by all)." in " ".join(
+        render(board, Format.TABLE).split()
+    )
+
+
 def test_a_setting_that_was_refused_everything_empties_nothing(approaches):
     for problem in "ab":
         approaches.run(f"g{problem}", f"sha-{problem}", solver="gurobi", termination="license_limit", wall_seconds=0.1)
