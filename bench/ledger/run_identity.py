@@ -60,18 +60,18 @@ class PlanKey:
         return cls(**{field.name: getattr(result, field.name) for field in fields(cls)})
 
 
-def run_name(key: PlanKey, machine: str | None = None) -> str:
+def run_name(key: PlanKey, submission: str | None = None) -> str:
     """Return the first 16 hex digits of the sha256 of a plan key.
 
-    machine: the machine from which the run was submitted, which makes its name differ from that of the same run made
-    here; None for runs made here.
+    submission: what the run was submitted with (`ResultRow.submission`), which makes its name differ from that of the
+    same run made here or submitted by others; None for runs made here.
     """
     document = asdict(key)
     document["version"] = document.pop("solver_version")
     if not key.permutation:  # older versions ran the file as it is under a key without a permutation
         del document["permutation"]
-    if machine is not None:
-        document["machine"] = machine
+    if submission is not None:
+        document["machine"] = submission  # it is the name of a machine
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -49,14 +49,16 @@ def own_name(result: ResultRow) -> str:
 
 
 def submitted_name(result: ResultRow) -> str:
-    """Return the name of a submitted attempt in the results folder into which it is merged. The machine of `result`
-    must already have the name that it gets there."""
-    return attempt_name(run_name(PlanKey.of(result), result.machine), result.attempt)
+    """Return the name of a submitted attempt in the results folder into which it is merged. Machine and submission of
+    `result` must already have the names that they get there."""
+    return attempt_name(run_name(PlanKey.of(result), result.submission or result.machine), result.attempt)
 
 
 def _impossible_facts(result: ResultRow) -> Iterator[str]:
     for field, _, possible in impossible(result):
         yield f"{field} must be {possible}"
+    if result.submission is not None and not (is_submitted(result.submission) and is_submitted(result.machine)):
+        yield "it has a submission, but was not merged"
     yield from _misnamed(result)
 
 

@@ -303,6 +303,7 @@ def _result_row(
         candidates_sha256=candidates_sha256,
         dual_steps=steps_json(observer.dual_steps),
         ranked=int(plan.setting.ranked),
+        submission=None,
     )
 
 

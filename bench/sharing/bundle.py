@@ -1,6 +1,7 @@
 """A bundle: the runs of a results folder in one file, to be given away. Its reader trusts nothing in it.
 
     manifest.json          {"format": 1, "schema": of the ledger, "columns": {table: its columns, sorted},
+                            "submission": the machine of its first own run, or null,
                             "instances": {name: sha256}, "files": {name: {"sha256": .., "bytes": ..}}}
     machines.json          the rows of table `machines` that the runs name
     runs/RUN.json          {"instance": name, "result": row, "judgement": the newest row}
@@ -32,6 +33,7 @@ from vnnbench.leaderboard.records.reader import read_rows
 from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow, Row
 from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
 from vnnbench.leaderboard.records.upgrade import columns_of, ranked_before_7
+from vnnbench.leaderboard.words import is_submitted
 from vnnbench.ledger.stored_runs import StoredRun, read_stored_runs
 from vnnbench.ledger.validity import checked_trajectory, judgement_defect, machine_defect, result_defect
 from vnnbench.ledger.writer import LEDGER_NAME
@@ -99,6 +101,7 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
     instances: dict[str, str] = {}
     machines: set[str] = set()
     packed: list[str] = []
+    own_runs: list[tuple[str, str, str]] = []
     left_out: list[tuple[str, str]] = []
     with writing(out) as file, zipfile.ZipFile(file, "w") as archive:
         packer = _Packer(archive)
@@ -111,6 +114,8 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
                 continue
             instances[run.instance] = run.result.instance_sha256
             machines.add(run.result.machine)
+            if not is_submitted(run.result.machine):
+                own_runs.append((run.result.started_at, run.run, run.result.machine))
             document = {"instance": run.instance, "result": run.result, "judgement": run.judgement}
             packer.put(f"runs/{run.run}.json", orjson.dumps(document), zipfile.ZIP_DEFLATED)
             packer.put(f"candidates/{run.run}.npz", run.candidates)
@@ -130,6 +135,7 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
             "format": FORMAT,
             "schema": SCHEMA_VERSION,
             "columns": _COLUMNS[SCHEMA_VERSION],
+            "submission": min(own_runs)[2] if own_runs else None,
             "instances": dict(sorted(instances.items())),
             "files": packer.files,
         }
@@ -181,7 +187,9 @@ class Bundle:
     Opening compares the zip's list of members with the manifest and the limits of size; reading a member compares it
     with its hash. Nothing is unpacked to a path that the bundle names. Raises `BundleError`.
 
-    instances: sha256 by name. machines: rows by name. runs: their names, in the order of the file.
+    instances: sha256 by name. machines: rows by name. runs: their names, in the order of the file. submission: the
+    machine after which its own runs, on whatever machines, are named together where they are merged: that of the first
+    one, so that a later bundle of the same results has the same; None in older bundles.
     """
 
     def __init__(self, path: Path) -> None:
@@ -225,6 +233,8 @@ class Bundle:
             if found and found["run"] and f"runs/{found['run']}.json" not in self._members:
                 raise self._broken(f"{name} does not belong to any of its runs")
         self.machines = {row.machine: row for row in self._machine_rows()}
+        if self.submission is not None and (self.submission not in self.machines or is_submitted(self.submission)):
+            raise self._broken(f"its submission is not an own machine of {MACHINES}")
 
     def _check_directory_size(self, size: int) -> None:
         """Check the length of the list of members, which the end of a zip without a comment states."""
@@ -274,6 +284,10 @@ class Bundle:
         if listed != self._members.keys():
             name = min(listed ^ self._members.keys())
             raise self._broken(f"{name[:100]!r} is {'listed, but missing' if name in listed else 'not listed'}")
+        submission = document.get("submission")
+        if submission is not None and not isinstance(submission, str):
+            raise self._broken(f"its {MANIFEST} has a submission that is no text")
+        self.submission: str | None = submission
         self.instances: dict[str, str] = instances
         self._files: dict[str, Any] = files
         self._unmeasured = {

@@ -3,8 +3,9 @@
 The libraries are trusted; nothing in a bundle is. An instance is identified by its sha256, and its row comes from the
 library. The judgements in the bundle serve only to report differences. A time, a termination or a bound cannot be
 judged again: these are the word of the submitter. So the machine of a run becomes `submitted-NAME`, and the name of the
-run follows from that: it stands beside a run of the same plan that was made here, and does not replace it. Its bounds
-are compared with every witness here, like those of any run.
+run follows from its submission, which all runs of a bundle share that its writer made, on whatever machines: it stands
+beside a run of the same plan that was made here or is of another submission, and replaces earlier attempts of its own
+alone. Its bounds are compared with every witness here, like those of any run.
 """
 
 from __future__ import annotations
@@ -116,9 +117,12 @@ class _Merging:
         for name in self.bundle.runs:
             run = self.bundle.read(name)
             machine = replace(self.bundle.machines[run.result.machine], machine=_submitted(run.result.machine))
-            result = replace(run.result, machine=machine.machine)
-            result = replace(result, run=submitted_name(result))
+            result = self._named(run.result, machine.machine)
             stored = self.ledger.result(result.run)
+            if stored is None and result.submission is not None:  # older versions named it after its own machine
+                older = replace(result, submission=None)
+                stored = self.ledger.result(submitted_name(older))
+                result = result if stored is None else replace(older, run=stored.run)
             if stored is None and not self._was_made_here(run):
                 yield machine, result, self._take(run, result.run)
             else:
@@ -128,9 +132,17 @@ class _Merging:
             self.progress.advance(self._instance(run))
         self._put_in_place()
 
+    def _named(self, result: ResultRow, machine: str) -> ResultRow:
+        """Return a result of the bundle with the machine, the submission and the name that it gets in the ledger."""
+        submission = result.submission
+        if not is_submitted(result.machine) and self.bundle.submission is not None:
+            submission = _submitted(self.bundle.submission)
+        result = replace(result, machine=machine, submission=None if submission == machine else submission)
+        return replace(result, run=submitted_name(result))
+
     def _was_made_here(self, run: SubmittedRun) -> bool:
         """Return whether this run was made in this very ledger and came back, even through the ledger of another."""
-        result = replace(run.result, machine=run.result.machine.removeprefix(SUBMITTED))
+        result = replace(run.result, machine=run.result.machine.removeprefix(SUBMITTED), submission=None)
         result = replace(result, run=own_name(result))
         return self.ledger.result(result.run) == result
 

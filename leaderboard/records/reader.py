@@ -192,12 +192,11 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
         names = [*names, *SETTING_COLUMNS, INSTANCE_NAMES["time_limit_seconds"]]
     of_machine = [name for name in (CPU, HOST) if names is None or name in names]
     if names is not None and of_machine:
-        names = [*names, "machine"]
+        names = [*names, "machine", "submission"]
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:
         instances = joined([read_columns(connection.execute("SELECT * FROM instances"))])
         parts = _parts(path, connection, instances)
-        processors = read_processors(connection) if of_machine else {}
     instances |= {other: instances.pop(name) for name, other in INSTANCE_NAMES.items()}
     of_instances = instances.keys() - {"instance_sha256"}
     of_view = [name for name in _columns_of_runs() if name not in of_instances]
@@ -215,8 +214,12 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=names is None)
     if names is None or SETTING_LIMIT in names:
         runs[SETTING_LIMIT], runs[ALSO_BY_LIMIT] = setting_limits(runs)
-    for name in of_machine:
-        runs[name] = runs["machine"].map({machine: getattr(own, name) for machine, own in processors.items()})
+    if of_machine:
+        with _readable(path), closing(_connect(path)) as connection:  # after the runs: it has all their machines
+            processors = read_processors(connection)
+        of_processors = {CPU: processors.cpus, HOST: processors.hosts}
+        for name in of_machine:
+            runs[name] = of_processors[name](runs)
     if names is None or "planted" in names:
         sealed = _beside(path, SEALED_FOLDER, read_sealed)
         runs["planted"] = answer_outcomes(runs, {digest: planted.answer for digest, planted in sealed.items()})

@@ -185,6 +185,7 @@ class ResultRow(Row):
     counted: str | None
     stalled_seconds: float | None
     ranked: int
+    submission: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from vnnbench.leaderboard.records.view_scripts import create_views
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 
 CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
 """The columns with the sha256 of the files that the names of an instance stand for. They are null in rows older than
@@ -125,6 +125,7 @@ RESULT_COLUMNS = {
     "counted": "TEXT",  # cgroup | cgroup-cpu | sampling: what measured processor time and memory
     "stalled_seconds": "REAL",  # the longest time for which the harness did not run during the run
     "ranked": "INTEGER NOT NULL DEFAULT 1",  # 0: the solver is shown beside the ranked ones (`solvers.base.Solver`)
+    "submission": "TEXT",  # of a merged run: the machine after which its submission is named; null: its own machine
 }
 
 JUDGEMENT_COLUMNS = {

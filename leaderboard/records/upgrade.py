@@ -39,6 +39,7 @@ _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
     8: {"instances": ("time_limit_seconds",)},
     9: {"instances": ("variant", "samples", "features", "equality_rows"), "judgements": ("measures",)},
     10: {"machines": ("host",)},
+    11: {"results": ("submission",)},
 }  # fmt: skip
 _OPTIONAL_SINCE_7 = ("network", "dense_network")
 _VIEW_UNTIL_6 = "proven"

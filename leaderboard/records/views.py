@@ -56,7 +56,7 @@ _OF_RESULT = (
     "memory_limit_bytes", "goal", "termination", "raw_status", "ended_by", "claimed_value", "dual_bound",
     "wall_seconds", "read_seconds", "cpu_seconds", "peak_memory_bytes", "nodes", "incumbents", "machine", "enforcement",
     "started_at", "message", "attempt", "permutation", "cores", "foreign_seconds", "swapped_bytes", "stalled_seconds",
-    "disturbed", "counted", "dual_steps", "ranked",
+    "disturbed", "counted", "dual_steps", "ranked", "submission",
 )  # fmt: skip
 _OF_JUDGEMENT = (
     "confirmed", "evidence", "replayed_value", "best_exact_value", "float32_value", "raw_violation", "judge_seconds",
@@ -223,7 +223,7 @@ SELECT run, instance, instance_sha256, problem, family, solver, solver_version, 
     END AS evidence,
     substr(finding, 1, instr(finding, ':') - 1) AS fault,
     nullif(substr(finding, instr(finding, ':') + 1), '') AS fault_reason,
-    machine, enforcement, counted, started_at, message, float32_beats_all,
+    machine, submission, enforcement, counted, started_at, message, float32_beats_all,
     attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, stalled_seconds, disturbed,
     {_IMPOSSIBLE_TIMES} AS impossible_times,
     dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers, measures,

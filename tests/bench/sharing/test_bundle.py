@@ -19,6 +19,7 @@ import vnnbench.sharing.bundle
 from support.bundles import refusal, with_manifest, zipped
 from support.silent import Silent
 from vnnbench.cli import run_command
+from vnnbench.errors import BundleError
 from vnnbench.instances.files import sha256
 from vnnbench.isolation.machine import machine_name
 from vnnbench.leaderboard.records.rows import ResultRow
@@ -61,7 +62,9 @@ def test_bundle_of_a_schema_without_hosts_is_read(members, tmp_path):
     """Its machines have no hosts, and a machine's name is a hash of the other facts."""
     manifest = orjson.loads(members["manifest.json"])
     manifest |= {"schema": 9}
+    del manifest["submission"]
     manifest["columns"]["machines"].remove("host")
+    manifest["columns"]["results"].remove("submission")
     (machine,) = orjson.loads(members["machines.json"])
     assert machine.pop("host") == platform.node()
     name = machine_name({key: value for key, value in machine.items() if key != "machine"})
@@ -69,12 +72,24 @@ def test_bundle_of_a_schema_without_hosts_is_read(members, tmp_path):
     for path in (path for path in members if path.startswith("runs/")):
         document = orjson.loads(members[path])
         document["result"]["machine"] = name
+        assert document["result"].pop("submission") is None
         runs[path] = orjson.dumps(document)
     machines = orjson.dumps([machine | {"machine": name}])
     older = {**members, **runs, "machines.json": machines, "manifest.json": orjson.dumps(manifest)}
     with Bundle(zipped(tmp_path / "b.zip", with_manifest(older))) as bundle:
         assert [row.host for row in bundle.machines.values()] == [None]
+        assert bundle.submission is None
         assert [bundle.read(run).result.machine for run in bundle.runs] == [name] * 8
+
+
+@pytest.mark.parametrize("submission", ["elsewhere", 3, {}])
+def test_a_submission_is_a_machine_of_the_bundle(members, tmp_path, submission):
+    manifest = orjson.loads(members["manifest.json"])
+    (machine,) = orjson.loads(members["machines.json"])
+    assert manifest["submission"] == machine["machine"]
+    other = {**members, "manifest.json": orjson.dumps(manifest | {"submission": submission})}
+    with pytest.raises(BundleError, match="submission"):
+        Bundle(zipped(tmp_path / "b.zip", with_manifest(other)))
 
 
 def test_sealed_answers_are_not_given_away(tiny_results, tmp_path, tiny_bundle):

@@ -29,6 +29,7 @@ from vnnbench.leaderboard.records.upgrade import columns_of
 from vnnbench.leaderboard.tables.render import Format, render
 from vnnbench.leaderboard.words import SUBMITTED
 from vnnbench.ledger.confirm import confirm
+from vnnbench.ledger.validity import own_name
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 from vnnbench.sharing.bundle import write_bundle
 from vnnbench.sharing.merge import merge
@@ -185,6 +186,61 @@ def test_attempts_keep_their_numbers(theirs, library, tmp_path, play, capsys):
     assert [(run[16:], n) for run, n in zip(runs.run, runs.attempts, strict=True) if n > 1] == [("-2", 2)]
 
 
+@pytest.fixture
+def on_two_nodes(play, steps, kept_results):
+    """A results folder of two nodes with one type of CPU: the second one has a run of its own, and has repeated one of
+    the first."""
+
+    def plays():
+        play("rob--tight", [["bound", 0.1]])
+        (first,) = play.finished
+        play("adv--tight", [steps("adv--tight").incumbent(GOOD)], "find")
+        (second,) = play.finished
+        facts = first.machine.document | {"host": "another"}
+        del facts["machine"]
+        node = replace(first.machine, host="another", machine=machine_name(facts))
+        for done, changed in ((first, {"attempt": 2}), (second, {"seed": second.result.seed + 1})):
+            later = "2099-01-01T00:00:00.000+00:00"
+            result = replace(done.result, machine=node.machine, started_at=later, **changed)
+            result = replace(result, run=own_name(result))
+            candidates = play.results / "candidates"
+            shutil.copy(candidates / f"{done.result.run}.npz", candidates / f"{result.run}.npz")
+            with Ledger(play.results) as ledger:
+                ledger.add_machine(node)
+                ledger.append(result, replace(done.judgement, run=result.run))
+
+    return play.once(kept_results.with_name("two_nodes"), plays)
+
+
+def test_runs_of_several_nodes_are_one_submission(on_two_nodes, library_set, tmp_path):
+    """An attempt on another node takes the place of the first, as where it was made, also after a second merge."""
+    theirs = read_runs(on_two_nodes / LEDGER_NAME)
+    assert sorted(theirs.attempts) == [1, 1, 2] and theirs.machine.nunique() == 2
+    source = on_two_nodes
+    for name in ("mine", "third"):
+        write_bundle(source, tmp_path / f"{name}.zip", Silent())
+        merged = merge(tmp_path / name, tmp_path / f"{name}.zip", library_set, Silent())
+        assert (len(merged.added), merged.differences) == (4, [])
+        source = tmp_path / name
+        runs = read_runs(source / LEDGER_NAME)
+        assert sorted(runs.attempts) == [1, 1, 2] and runs.machine.nunique() == 2 and runs.cpu.nunique() == 1
+        (first,) = {machine for machine in theirs.machine if (theirs.machine == machine).sum() == 1}
+        assert set(runs.submission.dropna()) == {SUBMITTED + first}
+        assert facts(source) == facts(on_two_nodes)
+    assert len(merge(on_two_nodes, tmp_path / "third.zip", library_set, Silent()).known) == 4
+
+
+def test_runs_that_an_older_version_named_after_their_machines_are_known(on_two_nodes, library_set, tmp_path):
+    write_bundle(on_two_nodes, tmp_path / "b.zip", Silent())
+    mine = tmp_path / "mine"
+    merge(mine, of_schema(tmp_path / "b.zip", 10), library_set, Silent())
+    before = contents(mine)
+    assert read_runs(mine / LEDGER_NAME).submission.isna().all()
+    merged = merge(mine, tmp_path / "b.zip", library_set, Silent())
+    assert (merged.added, len(merged.known), merged.differences) == ([], 4, [])
+    assert contents(mine) == before
+
+
 def of_schema(path, version):
     """Write the bundle as a version with this ledger schema made it."""
     with zipfile.ZipFile(path) as archive:
@@ -199,6 +255,7 @@ def of_schema(path, version):
         members[name] = orjson.dumps(row)
         manifest["files"][name] = {"sha256": sha256(members[name]), "bytes": len(members[name])}
     manifest |= {"schema": version, "columns": columns}
+    del manifest["submission"]  # newer than all older schemas
     other = path.with_name("older.zip")
     with zipfile.ZipFile(other, "w") as archive:
         for name, data in {**members, "manifest.json": orjson.dumps(manifest)}.items():
