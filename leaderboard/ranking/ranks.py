@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from vnnbench.leaderboard.ranking.common_sets import Contest, below_line_of
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
-from vnnbench.leaderboard.ranking.sign_flips import FEWEST, flip_tests
+from vnnbench.leaderboard.ranking.sign_flips import FEWEST, flip_tests, least_p
 from vnnbench.leaderboard.ranking.tolerance import TOLERANCES, violations_in_time
 from vnnbench.leaderboard.records.settings import Setting
 
@@ -53,6 +53,11 @@ MEASURES = {
 Where a counterexample counts only by its tolerance, its run counts with its whole wall time: the arrival of the
 candidate is known only for counterexamples within 1e-5. Runs whose tolerance was not measured stay as they are.
 """
+
+
+def can_differ(problems: int, pairs: int) -> bool:
+    """Return whether a test over so many independent problems could separate one of so many pairs."""
+    return least_p(problems, pairs) < SIGNIFICANCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ The module also finds the verified values that came within the time limit.
 
 from __future__ import annotations
 
-import gc
 from itertools import chain
 from typing import TypeAlias
 
@@ -13,6 +12,8 @@ import numpy as np
 import orjson
 import pandas as pd
 from numpy.typing import NDArray
+
+from vnnbench.common.garbage import no_garbage_collection
 
 Numbers: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.int64]
@@ -28,9 +29,7 @@ def read_steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places,
     """
     texts = runs[column].to_numpy(object)[places]
     counts, parts, unreadable = [np.empty(0, np.int64)], [np.empty((0, 2))], np.zeros(len(places), bool)
-    collecting = gc.isenabled()
-    gc.disable()  # it would traverse millions of small lists repeatedly, which would take most of the time
-    try:
+    with no_garbage_collection():  # each step is a small list, and a ledger can have millions
         for start in range(0, len(places), _AT_ONCE):
             own = texts[start : start + _AT_ONCE].tolist()
             try:
@@ -41,9 +40,6 @@ def read_steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places,
                 parsed = _parse(["[]" if none else text for text, none in zip(own, wrong, strict=True)])
             counts.append(parsed[0])
             parts.append(parsed[1])
-    finally:
-        if collecting:
-            gc.enable()
     flat = np.concatenate(parts)
     return np.repeat(places, np.concatenate(counts)), flat[:, 0], flat[:, 1], places[unreadable]
 

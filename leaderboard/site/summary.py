@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
-from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow
-from vnnbench.leaderboard.ranking.sign_flips import least_p
+from vnnbench.leaderboard.ranking.ranks import PairRow, can_differ
 from vnnbench.leaderboard.site.content import Contents, FileRanking, SettingPage
 from vnnbench.leaderboard.site.rendering import mebibytes
 from vnnbench.leaderboard.tables import phrases
@@ -124,22 +123,18 @@ def _hedge(board: Leaderboard) -> str:
     test = _first_test(board)
     if test is None or test.differ:
         return ""
-    return "too few problems to tell" if _too_few(test, len(board.pairs)) else f"not separated from {test.slower.label}"
+    can_tell = can_differ(test.problems, len(board.pairs))
+    return f"not separated from {test.slower.label}" if can_tell else "too few problems to tell"
 
 
 def _chance(test: PairRow, pairs: int) -> str:
     """Describe in words the test of a pair, one of `pairs`."""
     if test.differ:
         return ", significantly"
-    if _too_few(test, pairs):
+    if not can_differ(test.problems, pairs):
         few = "is too few" if test.problems == 1 else "are too few"
         return f"; {count(test.problems, 'independent problem')} {few} for a test"
     return ", which may be chance"
-
-
-def _too_few(test: PairRow, pairs: int) -> bool:
-    """Return whether no result on these problems could separate a pair, one of `pairs`."""
-    return least_p(test.problems, pairs) >= SIGNIFICANCE
 
 
 def describe_solvers(contents: Contents) -> str:

@@ -14,7 +14,7 @@ from itertools import groupby
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking.columns import rank_head
 from vnnbench.leaderboard.ranking.leaderboard import Conditions, FaultRow, Leaderboard, SettingRow
-from vnnbench.leaderboard.ranking.ranks import MEASURES, SIGNIFICANCE, PairRow
+from vnnbench.leaderboard.ranking.ranks import MEASURES, PairRow, can_differ
 from vnnbench.leaderboard.ranking.sign_flips import least_p
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
@@ -258,7 +258,7 @@ def _pairs(number: int | str) -> str:
 
 def _too_few(pairs: Sequence[PairRow]) -> bool:
     """Return whether no test of a group could find a difference."""
-    return not any(pair.differ for pair in pairs) and least_p(pairs[0].problems, len(pairs)) >= SIGNIFICANCE
+    return not any(pair.differ for pair in pairs) and not can_differ(pairs[0].problems, len(pairs))
 
 
 def _fewness(groups: Sequence[Sequence[PairRow]]) -> tuple[str, str]:
