@@ -98,49 +98,28 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
             f"{ledger}: has {total} runs, and a bundle holds at most {MAX_RUNS}; give away the folder instead"
         )
     progress.start(total, 0)
-    instances: dict[str, str] = {}
-    machines: set[str] = set()
-    packed: list[str] = []
-    own_runs: list[tuple[str, str, str]] = []
     left_out: list[tuple[str, str]] = []
     with writing(out) as file, zipfile.ZipFile(file, "w") as archive:
         packer = _Packer(archive)
         for stored in read_stored_runs(ledger, ("instance_sha256", "run")):
             progress.advance(stored.instance)
             try:
-                run = _submitted_run(results, stored)
+                packer.put_run(_submitted_run(results, stored))
             except BenchError as error:
                 left_out.append((stored.result.run, str(error)))
-                continue
-            instances[run.instance] = run.result.instance_sha256
-            machines.add(run.result.machine)
-            if not is_submitted(run.result.machine):
-                own_runs.append((run.result.started_at, run.run, run.result.machine))
-            document = {"instance": run.instance, "result": run.result, "judgement": run.judgement}
-            packer.put(f"runs/{run.run}.json", orjson.dumps(document), zipfile.ZIP_DEFLATED)
-            packer.put(f"candidates/{run.run}.npz", run.candidates)
-            if run.log is not None:
-                packer.put(f"logs/{run.run}.log.gz", run.log)
-            packed.append(run.run)
-        if not packed:
+        if not packer.runs:
             why = f" that could be merged ({left_out[0][1]})" if left_out else ""
             raise BundleError(f"{ledger}: has no runs to pack{why}")
         rows = [
-            row for row in read_rows(ledger, "SELECT * FROM machines ORDER BY machine") if row["machine"] in machines
+            row
+            for row in read_rows(ledger, "SELECT * FROM machines ORDER BY machine")
+            if row["machine"] in packer.machines
         ]
         if (wrong := next(filter(None, map(machine_defect, rows)), None)) is not None:
             raise BundleError(f"{ledger}: a machine cannot be packed: {wrong}")
         packer.put(MACHINES, orjson.dumps(rows))
-        manifest = {
-            "format": FORMAT,
-            "schema": SCHEMA_VERSION,
-            "columns": _COLUMNS[SCHEMA_VERSION],
-            "submission": min(own_runs)[2] if own_runs else None,
-            "instances": dict(sorted(instances.items())),
-            "files": packer.files,
-        }
-        packer.put(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), zipfile.ZIP_DEFLATED)
-    return Packed(tuple(packed), tuple(left_out))
+        packer.put_manifest()
+    return Packed(tuple(packer.runs), tuple(left_out))
 
 
 def _submitted_run(results: Path, stored: StoredRun) -> SubmittedRun:
@@ -164,18 +143,52 @@ def _submitted_run(results: Path, stored: StoredRun) -> SubmittedRun:
 
 
 class _Packer:
-    """A writer of members into an archive, all with the same date and permissions. files: the size and hash of each."""
+    """A writer of members into an archive, all with the same date and permissions.
+
+    runs, machines, instances: the names of what was put, instances with their sha256.
+    """
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self.files: dict[str, dict[str, str | int]] = {}
+        self._files: dict[str, dict[str, str | int]] = {}
+        self._first: ResultRow | None = None
+        self.runs: list[str] = []
+        self.machines: set[str] = set()
+        self.instances: dict[str, str] = {}
 
     def put(self, name: str, data: bytes, compression: int = zipfile.ZIP_STORED) -> None:
         info = zipfile.ZipInfo(name)
         info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
         info.compress_type = compression
         self._archive.writestr(info, data)
-        self.files[name] = {"sha256": sha256(data), "bytes": len(data)}
+        self._files[name] = {"sha256": sha256(data), "bytes": len(data)}
+
+    def put_run(self, run: SubmittedRun) -> None:
+        """Put a run with its files."""
+        result = run.result
+        document = {"instance": run.instance, "result": result, "judgement": run.judgement}
+        self.put(f"runs/{run.run}.json", orjson.dumps(document), zipfile.ZIP_DEFLATED)
+        self.put(f"candidates/{run.run}.npz", run.candidates)
+        if run.log is not None:
+            self.put(f"logs/{run.run}.log.gz", run.log)
+        self.runs.append(run.run)
+        self.machines.add(result.machine)
+        self.instances[run.instance] = result.instance_sha256
+        if not is_submitted(result.machine):
+            earlier = filter(None, (self._first, result))
+            self._first = min(earlier, key=lambda own: (own.started_at, own.run))
+
+    def put_manifest(self) -> None:
+        """Put the manifest, after all other members."""
+        manifest = {
+            "format": FORMAT,
+            "schema": SCHEMA_VERSION,
+            "columns": _COLUMNS[SCHEMA_VERSION],
+            "submission": None if self._first is None else self._first.machine,
+            "instances": dict(sorted(self.instances.items())),
+            "files": self._files,
+        }
+        self.put(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), zipfile.ZIP_DEFLATED)
 
 
 # -- reading -------------------------------------------------------------------------------------------------------

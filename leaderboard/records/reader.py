@@ -215,11 +215,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     if names is None or SETTING_LIMIT in names:
         runs[SETTING_LIMIT], runs[ALSO_BY_LIMIT] = setting_limits(runs)
     if of_machine:
-        with _readable(path), closing(_connect(path)) as connection:  # after the runs: it has all their machines
-            processors = read_processors(connection)
-        of_processors = {CPU: processors.cpus, HOST: processors.hosts}
-        for name in of_machine:
-            runs[name] = of_processors[name](runs)
+        _add_machines(path, runs, of_machine)
     if names is None or "planted" in names:
         sealed = _beside(path, SEALED_FOLDER, read_sealed)
         runs["planted"] = answer_outcomes(runs, {digest: planted.answer for digest, planted in sealed.items()})
@@ -228,6 +224,15 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
         proven = [one for one in _beside(path, PROVEN_FOLDER, read_proven) if one.answer in decided]
         runs["proven"] = answer_outcomes(runs, {one.instance_sha256: one.answer for one in proven})
     return runs
+
+
+def _add_machines(path: Path, runs: pd.DataFrame, names: Sequence[str]) -> None:
+    """Add the columns CPU and HOST, or one of them, to runs that were read before, so the ledger has their machines."""
+    with _readable(path), closing(_connect(path)) as connection:
+        processors = read_processors(connection)
+    columns = {CPU: processors.cpus, HOST: processors.hosts}
+    for name in names:
+        runs[name] = columns[name](runs)
 
 
 def _parts(
